@@ -1,0 +1,180 @@
+"""The data on its way: message, record, masked record, rejection, outcome.
+
+This module owns the shapes that travel between the steps. It must not do I/O, read a clock or import another
+module of the project. Everything here that can hold a personal value hides it from ``repr`` and refuses pickle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from ipaddress import IPv4Interface, IPv6Interface
+from typing import NoReturn
+from uuid import UUID
+
+import msgspec
+
+_NEVER_PICKLED = "holds personal data and is never pickled"
+
+Scalar = str | int | float | bool | Decimal | None
+"""A personal value in the clear, as it stood in the JSON; what a mask takes."""
+
+Cell = str | int | bool | Decimal | datetime | date | UUID | IPv4Interface | IPv6Interface | bytes | None
+"""What goes into one column of one row. ``bytes`` is the UTF-8 text of a JSON document (for ``jsonb``)."""
+
+Value = Scalar | Cell
+
+
+class Reason(StrEnum):
+    """Why a message went to quarantine. Bounded: dashboards and alerts may group by it."""
+
+    EMPTY_BODY = "empty_body"
+    BODY_TOO_LARGE = "body_too_large"
+    NOT_UTF8 = "not_utf8"
+    NOT_JSON = "not_json"
+    NOT_AN_OBJECT = "not_an_object"
+    TOO_DEEP = "too_deep"
+    INVALID_UNICODE = "invalid_unicode"
+    NUL_CHARACTER = "nul_character"
+    MISSING_FIELD = "missing_field"
+    WRONG_TYPE = "wrong_type"
+    BAD_VALUE = "bad_value"
+    OUT_OF_RANGE = "out_of_range"
+    TOO_LONG = "too_long"
+    NOT_OF_KIND = "not_of_kind"
+    UNIQUE_VIOLATION = "unique_violation"
+    NOT_NULL_VIOLATION = "not_null_violation"
+    CHECK_VIOLATION = "check_violation"
+    FOREIGN_KEY_VIOLATION = "foreign_key_violation"
+    EXCLUSION_VIOLATION = "exclusion_violation"
+    DATABASE_REFUSED_VALUE = "database_refused_value"
+
+
+class Private(msgspec.Struct, frozen=True):
+    """Base of what may hold a personal value: shows nothing of itself, cannot be pickled."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} redacted>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} {_NEVER_PICKLED}")
+
+
+class Message(Private, frozen=True, kw_only=True):
+    """One message as a source received it.
+
+    ``id`` is the queue's MessageId; ``sent_ms`` the SentTimestamp in milliseconds since the epoch (None where the
+    server gives none); ``received_ms`` our own clock at receipt; ``receive_count`` the ApproximateReceiveCount.
+    The receipt handle is not here: the source keeps the newest one for each id (a second delivery replaces it).
+    """
+
+    id: str
+    body: bytes
+    queue: str
+    sent_ms: int | None
+    received_ms: int
+    receive_count: int = 1
+    group_id: str | None = None
+    sequence_number: str | None = None
+    attributes: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+
+class Record(Private, frozen=True):
+    """A decoded message: one value for each configured column, in the order of the configuration, in the clear."""
+
+    message: Message
+    values: tuple[Value, ...]
+
+
+class Rejection(Private, frozen=True):
+    """A message that cannot become a row, and why. ``field`` is a configured column's name, never input."""
+
+    message: Message
+    reason: Reason
+    field: str | None = None
+
+
+class MaskedRecord(Private, frozen=True):
+    """A row that may be stored: personal values masked. Only ``sofetch.mask`` makes one (a test proves it).
+
+    ``key`` is the ledger key, 16 bytes; ``values`` are in the order of the configured columns.
+    """
+
+    message_id: str
+    key: bytes
+    values: tuple[Cell, ...]
+
+
+class SealedRejection(Private, frozen=True, kw_only=True):
+    """A rejection whose body is encrypted for quarantine. Only ``sofetch.mask`` makes one.
+
+    ``sealed_body`` is nonce (12 bytes) ‖ AES-256-GCM ciphertext and tag, under the key named by ``kid``.
+    """
+
+    message_id: str
+    key: bytes
+    reason: Reason
+    field: str | None
+    sent_ms: int | None
+    receive_count: int
+    kid: str
+    sealed_body: bytes
+
+
+class Decoded(Private, frozen=True):
+    """What decode made of a batch: every message is in exactly one of the two."""
+
+    records: list[Record]
+    rejections: list[Rejection]
+
+
+class Masked(Private, frozen=True):
+    """What mask made of a batch. ``not_of_kind`` counts, by column, values tokenised as plain strings by policy."""
+
+    records: list[MaskedRecord]
+    rejections: list[Rejection]
+    not_of_kind: Mapping[str, int]
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """The row is committed."""
+
+    message_id: str
+
+
+class Duplicate(msgspec.Struct, frozen=True):
+    """The ledger already holds the key: an earlier delivery is committed, in the table or in quarantine."""
+
+    message_id: str
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """The message is committed to quarantine."""
+
+    message_id: str
+    reason: Reason
+    field: str | None = None
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The database refused this row on its own account, isolated from its neighbours. Nothing is committed for it:
+    the pipeline seals it and hands it back for quarantine."""
+
+    message_id: str
+    reason: Reason
+    field: str | None = None
+
+
+class Retry(msgspec.Struct, frozen=True):
+    """Nothing durable happened to this message; it goes back to the queue."""
+
+    message_id: str
+
+
+Outcome = Loaded | Duplicate | Rejected | Retry
+"""What became of one message. Only the first three may be deleted from the queue."""
+
+LoadResult = Loaded | Duplicate | Rejected | Refused
+"""What a sink says of one message that it was given."""

@@ -1,0 +1,197 @@
+"""The settings, as types: one specification per setting gives parsing, default, limits, JSON Schema and documentation.
+
+Owns what can be configured. Reading files, the environment and the lint with positions is ``sofetch.config``.
+Every description is shown to users (``sofetch settings``, docs/configuration.md, the JSON Schema).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+ColumnType = Literal[
+    "text", "int", "bigint", "numeric", "bool", "timestamp", "date", "uuid", "inet", "jsonb", "version_int"
+]
+MaskName = Literal["token", "redact", "truncate", "bucket"]
+Kind = Literal["string", "ip", "email", "uuid", "int"]
+EnvelopeValue = Literal["message_id", "sent_time", "sent_date", "receive_time", "queue", "group_id"]
+
+Name = Annotated[str, Meta(min_length=1, max_length=63)]
+Domain = Annotated[str, Meta(pattern=r"^[a-z0-9_.~-]{1,64}$")]
+Seconds = Annotated[float, Meta(ge=0)]
+
+
+class PipelineSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[pipeline]: what this pipeline is called."""
+
+    name: Annotated[
+        str | None,
+        Meta(description="Name of the pipeline in the ledger, the quarantine and the logs. Default: the table's name."),
+    ] = None
+
+
+class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[source]: the SQS queue."""
+
+    queue: Annotated[str, Meta(min_length=1, description="Name or URL of the SQS queue.")]
+    endpoint: Annotated[
+        str | None, Meta(description="Endpoint URL of an SQS server other than AWS. Default: AWS's own for the region.")
+    ] = None
+    region: Annotated[
+        str | None, Meta(description="AWS region. Default: what the AWS environment or profile names.")
+    ] = None
+    protocol: Annotated[
+        Literal["auto", "json", "query"],
+        Meta(description="Wire protocol; `auto` notices servers that speak only the old query/XML protocol."),
+    ] = "auto"
+    wait_seconds: Annotated[
+        int, Meta(ge=0, le=20, description="Long-poll time of one ReceiveMessage call, in seconds.")
+    ] = 20
+    receivers: Annotated[int, Meta(ge=1, le=64, description="Threads that receive.")] = 4
+    deleters: Annotated[int, Meta(ge=1, le=64, description="Threads that delete, release and extend.")] = 2
+    max_in_flight: Annotated[
+        int, Meta(ge=10, le=100_000, description="Most messages held at once. SQS allows 120,000 per queue.")
+    ] = 5_000
+    max_in_flight_bytes: Annotated[
+        int, Meta(ge=1_048_576, description="Most body bytes held at once.")
+    ] = 16_777_216
+    visibility_timeout_seconds: Annotated[
+        Annotated[int, Meta(ge=2, le=43_200)] | None,
+        Meta(description="Visibility timeout to ask for at receive. Default: the queue's own."),
+    ] = None
+    release_delay_seconds: Annotated[
+        int, Meta(ge=0, le=43_200, description="How long a message that must be retried stays invisible.")
+    ] = 5
+
+
+class BatchSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[batch]: how much is loaded in one transaction."""
+
+    max_messages: Annotated[int, Meta(ge=1, le=50_000, description="Most messages in one transaction.")] = 1_000
+    max_batch_bytes: Annotated[int, Meta(ge=1_024, description="Most body bytes in one transaction.")] = 8_388_608
+    max_wait_seconds: Annotated[
+        float, Meta(ge=0, le=60, description="Longest time a received message waits for its batch to fill.")
+    ] = 0.25
+
+
+class SinkSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[sink]: the Postgres table."""
+
+    table: Annotated[str, Meta(min_length=1, description="Target table, `name` or `schema.name`.")]
+    dsn: Annotated[
+        str | None,
+        Meta(description="Connection string without a password. One with a password belongs in SOFETCH_SINK_DSN."),
+    ] = None
+    dsn_file: Annotated[str | None, Meta(description="File that holds the connection string, mode 0600.")] = None
+    dedupe: Annotated[
+        Literal["message", "content"] | list[str],
+        Meta(description="What makes two messages the same: the message id, the whole body, or the named columns."),
+    ] = "message"
+    application_name: Annotated[str, Meta(description="Name of the connection in pg_stat_activity.")] = "sofetch"
+    connect_timeout_seconds: Annotated[int, Meta(ge=1, le=600, description="Limit on making a connection.")] = 10
+    statement_timeout_seconds: Annotated[int, Meta(ge=1, le=3_600, description="Limit on one statement.")] = 60
+    lock_timeout_seconds: Annotated[int, Meta(ge=1, le=3_600, description="Limit on waiting for a lock.")] = 10
+    tcp_user_timeout_seconds: Annotated[
+        int, Meta(ge=1, le=3_600, description="How long unanswered data may stay on the wire before the link is dead.")
+    ] = 30
+    ledger_days: Annotated[
+        int,
+        Meta(ge=1, le=400, description="Days the ledger is kept: more than the queue's and the DLQ's retention together."),
+    ] = 35
+
+
+class KeysSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[keys]: where the keyring is. Its content comes from SOFETCH_KEYRING or a file, never from this file."""
+
+    file: Annotated[
+        str | None,
+        Meta(description="Keyring file, mode 0600. The environment variable SOFETCH_KEYRING_FILE names it too."),
+    ] = None
+
+
+class QuarantineSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[quarantine]: messages that could not become rows."""
+
+    expire_days: Annotated[int, Meta(ge=1, le=3_650, description="Days until a quarantined body may be purged.")] = 30
+
+
+class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[limits]: what a body may be before it is refused unread."""
+
+    max_body_bytes: Annotated[
+        int, Meta(ge=1, description="Largest body that is decoded. An SQS message is at most 1 MiB.")
+    ] = 1_048_576
+    max_text_chars: Annotated[
+        int, Meta(ge=1, description="Longest text value where a column sets no max_length of its own.")
+    ] = 1_048_576
+
+
+class LogSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[log]: the log on standard error."""
+
+    format: Annotated[
+        Literal["auto", "json", "pretty"], Meta(description="`auto` is pretty in a terminal and JSON elsewhere.")
+    ] = "auto"
+    level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="Least severe level shown.")] = (
+        "info"
+    )
+
+
+class ColumnSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[[column]]: one column of the table and where its value comes from."""
+
+    name: Annotated[Name, Meta(description="Column of the table.")]
+    from_: Annotated[
+        str | None, Meta(description="Path into the JSON: `a`, `a.b`, `a.b[0].c`. Default: the column's name.")
+    ] = field(default=None, name="from")
+    value: Annotated[
+        str | None,
+        Meta(
+            description="A value of the envelope instead of the body: message_id, sent_time, sent_date, receive_time, "
+            "queue, group_id, or attribute:NAME."
+        ),
+    ] = None
+    type: Annotated[ColumnType, Meta(description="Type of an unmasked column.")] = "text"
+    required: Annotated[
+        bool, Meta(description="Missing or null is a rejection.")
+    ] = False
+    default: Annotated[
+        str | int | float | bool | None, Meta(description="Value for missing or null, unmasked columns only.")
+    ] = None
+    max_length: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="Longest text, in characters.")] = None
+    mask: Annotated[MaskName | None, Meta(description="How a personal value is masked.")] = None
+    kind: Annotated[Kind, Meta(description="How a personal value is made canonical before it is masked.")] = "string"
+    domain: Annotated[
+        Domain | None,
+        Meta(description="Join domain: equal values of one domain have equal tokens. Default: the field's path."),
+    ] = None
+    not_of_kind: Annotated[
+        Literal["token", "reject"],
+        Meta(description="A value that is not of its kind: a token of it as a string, or a rejection."),
+    ] = "token"
+    sentinels: Annotated[
+        list[str], Meta(description="Values that mean nothing and are stored as NULL, as `unknown` or `0.0.0.0`.")
+    ] = field(default_factory=list)
+    redact_to: Annotated[str, Meta(description="The constant that `redact` stores.")] = "[redacted]"
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A whole configuration: what one ``sofetch.toml`` says."""
+
+    source: SourceSettings
+    sink: SinkSettings
+    column: Annotated[list[ColumnSettings], Meta(min_length=1)]
+    pipeline: PipelineSettings = field(default_factory=PipelineSettings)
+    batch: BatchSettings = field(default_factory=BatchSettings)
+    keys: KeysSettings = field(default_factory=KeysSettings)
+    quarantine: QuarantineSettings = field(default_factory=QuarantineSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+
+    @property
+    def pipeline_name(self) -> str:
+        """The pipeline's name in ledger, quarantine and logs."""
+        return self.pipeline.name or self.sink.table
+
+
