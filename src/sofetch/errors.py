@@ -71,7 +71,8 @@ class SourceRefused(SofetchError):
 class SinkUnavailable(SofetchError):
     """The database is away, full, read-only, too busy, or gave an error that no row is to blame for: hold and retry.
 
-    ``sqlstate`` is None where the connection was lost without one."""
+    ``sqlstate`` is None where the connection was lost without one.
+    """
 
     code = "sink_unavailable"
     retryable = True

@@ -160,7 +160,8 @@ class Rejected(msgspec.Struct, frozen=True):
 
 class Refused(msgspec.Struct, frozen=True):
     """The database refused this row on its own account, isolated from its neighbours. Nothing is committed for it:
-    the pipeline seals it and hands it back for quarantine."""
+    the pipeline seals it and hands it back for quarantine.
+    """
 
     message_id: str
     reason: Reason

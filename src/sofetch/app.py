@@ -1,0 +1,136 @@
+"""The composition root: a configuration becomes a running pipeline. Nothing else knows all the parts.
+
+Owns the order of starting (keys, database, queue) and of closing. Starting fails closed: without the right keys, the
+right tables and a reachable queue, nothing is received.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from sofetch import __version__
+from sofetch.clock import SystemClock
+from sofetch.decode import compile_decoder
+from sofetch.events import Events, Stopped, WorkerStarted
+from sofetch.keys import load_keyring
+from sofetch.load.dsn import resolve_dsn
+from sofetch.load.postgres import PostgresSink
+from sofetch.mask import compile_masker
+from sofetch.pipeline import Steps
+from sofetch.ports import Clock, Source
+from sofetch.settings import Settings
+from sofetch.source import open_source
+from sofetch.stopping import Stop
+from sofetch.worker import Summary, Worker
+
+
+class Pipeline:
+    """A queue, a table, and everything between them, ready to run.
+
+    >>> with Pipeline.open(load_config("sofetch.toml")) as pipeline:  # doctest: +SKIP
+    ...     summary = pipeline.run(drain=True)
+    """
+
+    def __init__(
+        self, *, settings: Settings, source: Source, steps: Steps, clock: Clock, events: Events, stop: Stop
+    ) -> None:
+        self._settings = settings
+        self._source = source
+        self._steps = steps
+        self._clock = clock
+        self._events = events
+        self._stop = stop
+
+    @classmethod
+    def open(
+        cls,
+        settings: Settings,
+        *,
+        environ: Mapping[str, str] | None = None,
+        events: Events | None = None,
+        stop: Stop | None = None,
+    ) -> Self:
+        """Load the keys, prepare the database, reach the queue, in this order; nothing is received yet.
+
+        Raises KeyringError, SinkRefused, SinkUnavailable, SourceRefused or SourceUnavailable.
+        """
+        environ = os.environ if environ is None else environ
+        clock = SystemClock()
+        masker = compile_masker(settings, load_keyring(settings.keys, environ=environ))
+        sink = PostgresSink(settings, dsn=resolve_dsn(settings.sink, environ=environ))
+        try:
+            sink.prepare(masker.fingerprints())
+            source = open_source(settings.source, clock=clock)
+        except BaseException:
+            sink.close()
+            raise
+        return cls(
+            settings=settings,
+            source=source,
+            steps=Steps(compile_decoder(settings), masker, sink),
+            clock=clock,
+            events=events or Events(),
+            stop=stop or Stop(),
+        )
+
+    def run(self, *, drain: bool = False, max_messages: int | None = None) -> Summary:
+        """Move messages until ``stop`` is called, the queue is drained, or ``max_messages`` were received.
+
+        Every message counted as loaded, duplicate or quarantined is durable. Raises what ``Worker.run`` raises.
+        """
+        settings = self._settings
+        self._events.emit(
+            WorkerStarted(
+                pipeline=settings.pipeline_name,
+                queue=settings.source.queue,
+                table=settings.sink.table,
+                version=__version__,
+            )
+        )
+        worker = Worker(
+            source=self._source,
+            steps=self._steps,
+            batch=settings.batch,
+            clock=self._clock,
+            events=self._events,
+            stop=self._stop,
+        )
+        summary = worker.run(drain=drain, max_messages=max_messages)
+        self._source.flush(timeout_seconds=FLUSH_SECONDS)
+        self._events.emit(_stopped(summary))
+        return summary
+
+    def stop(self) -> None:
+        """Ask a running ``run`` to drain and return. May be called from any thread."""
+        self._stop.ask()
+
+    def close(self) -> None:
+        """Finish the deletes, release what is held, close the connections. Idempotent."""
+        self._source.close(grace_seconds=GRACE_SECONDS)
+        self._steps.sink.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+FLUSH_SECONDS = 30.0
+GRACE_SECONDS = 10.0
+
+
+def _stopped(summary: Summary) -> Stopped:
+    return Stopped(
+        received=summary.received,
+        loaded=summary.loaded,
+        duplicates=summary.duplicates,
+        quarantined=summary.quarantined,
+        released=summary.released,
+        seconds=summary.seconds,
+    )

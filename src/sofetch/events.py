@@ -1,0 +1,227 @@
+"""What is worth telling: each event is one log line and the metrics that go with it.
+
+Owns the vocabulary. An event has only the fields declared here: names, codes, counts and durations. No field takes a
+value of a message, so no log line can hold one. Writing the lines is ``sofetch.log``'s.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal
+
+from msgspec import Struct
+
+from sofetch.errors import SofetchError
+
+Level = Literal["debug", "info", "warning", "error"]
+Measure = tuple[str, str, float]
+"""A metric's name, its one label's value ("" if it has none), and by how much it grows."""
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
+
+
+class Event(Struct, frozen=True, kw_only=True, tag_field="event", tag=_snake):
+    """Base of the events. ``level`` is its severity; the fields are the line."""
+
+    @property
+    def level(self) -> Level:
+        """How severe it is."""
+        return "info"
+
+    def measures(self) -> Iterator[Measure]:
+        """The counters that this event raises."""
+        yield from ()
+
+
+class WorkerStarted(Event, frozen=True, kw_only=True):
+    """The database is prepared and receiving begins."""
+
+    pipeline: str
+    queue: str
+    table: str
+    version: str
+
+
+class BatchDone(Event, frozen=True, kw_only=True):
+    """A batch is durable: table, quarantine and ledger are committed."""
+
+    messages: int
+    loaded: int
+    duplicates: int
+    quarantined: int
+    retried: int
+    body_bytes: int
+    milliseconds: int
+    oldest_age_ms: int | None
+
+    @property
+    def level(self) -> Level:
+        """Batches are many: shown at debug."""
+        return "debug"
+
+    def measures(self) -> Iterator[Measure]:
+        """Messages by outcome, batches, bytes."""
+        yield "sofetch_batches_total", "", 1
+        yield "sofetch_body_bytes_total", "", self.body_bytes
+        for outcome in ("loaded", "duplicates", "quarantined", "retried"):
+            yield "sofetch_messages_total", outcome, getattr(self, outcome)
+
+
+class MessagesQuarantined(Event, frozen=True, kw_only=True):
+    """Messages of one batch went to quarantine for one reason."""
+
+    reason: str
+    field: str | None
+    count: int
+
+    @property
+    def level(self) -> Level:
+        """Somebody should look, some day."""
+        return "warning"
+
+    def measures(self) -> Iterator[Measure]:
+        """Quarantined messages by reason."""
+        yield "sofetch_quarantined_total", self.reason, self.count
+
+
+class ValuesNotOfKind(Event, frozen=True, kw_only=True):
+    """Personal values of a column were not of its kind and were tokenised as plain strings, by policy."""
+
+    column: str
+    count: int
+
+    @property
+    def level(self) -> Level:
+        """They do not join with the rest, so it matters."""
+        return "warning"
+
+    def measures(self) -> Iterator[Measure]:
+        """Such values by column."""
+        yield "sofetch_not_of_kind_total", self.column, self.count
+
+
+class Outage(Event, frozen=True, kw_only=True):
+    """A dependency is away; what is held stays held, and it is tried again."""
+
+    dependency: Literal["queue", "database"]
+    code: str
+    what: str
+    sqlstate: str | None = None
+    attempt: int
+    retry_in_seconds: float
+
+    @property
+    def level(self) -> Level:
+        """Nothing is lost, but nothing moves."""
+        return "warning"
+
+    def measures(self) -> Iterator[Measure]:
+        """Failed attempts by dependency."""
+        yield "sofetch_outage_attempts_total", self.dependency, 1
+
+
+class Recovered(Event, frozen=True, kw_only=True):
+    """The dependency is back."""
+
+    dependency: Literal["queue", "database"]
+    attempts: int
+    outage_seconds: float
+
+
+class Draining(Event, frozen=True, kw_only=True):
+    """Stopping was asked for: receiving ends, what is held is finished or released."""
+
+    signal: str
+
+
+class Failed(Event, frozen=True, kw_only=True):
+    """The worker cannot go on: a person must act."""
+
+    code: str
+    what: str
+    hint: str
+
+    @property
+    def level(self) -> Level:
+        """The last line before the exit."""
+        return "error"
+
+
+class Unexpected(Event, frozen=True, kw_only=True):
+    """A fault of the program. Its type and place are told; its text is not, since it could hold a value."""
+
+    error: str
+    place: str
+
+    @property
+    def level(self) -> Level:
+        """A bug."""
+        return "error"
+
+    def measures(self) -> Iterator[Measure]:
+        """Such faults."""
+        yield "sofetch_unexpected_errors_total", "", 1
+
+
+class LibraryWarning(Event, frozen=True, kw_only=True):
+    """A library logged a warning. Its text is not repeated: it could hold a value."""
+
+    logger: str
+
+    @property
+    def level(self) -> Level:
+        """As the library said."""
+        return "warning"
+
+
+class Stopped(Event, frozen=True, kw_only=True):
+    """The worker ended in good order."""
+
+    received: int
+    loaded: int
+    duplicates: int
+    quarantined: int
+    released: int
+    seconds: float
+
+
+class Events:
+    """Where events go: every listener is told, and the counters grow. Safe to use from any thread."""
+
+    def __init__(self, *listeners: Callable[[Event], None]) -> None:
+        self._listeners = listeners
+        self._counters: Counter[tuple[str, str]] = Counter()
+
+    def emit(self, event: Event) -> None:
+        """Count it and pass it on."""
+        for name, label, amount in event.measures():
+            self._counters[name, label] += amount  # type: ignore[assignment]  # Counter is typed for int only
+        for listen in self._listeners:
+            listen(event)
+
+    def counters(self) -> dict[tuple[str, str], float]:
+        """The counters as they stand: (name, label) to value."""
+        return dict(self._counters)
+
+
+def outage(
+    dependency: Literal["queue", "database"], error: SofetchError, *, attempt: int, retry_in_seconds: float
+) -> Outage:
+    """The event for an error that may pass."""
+    sqlstate = getattr(error, "sqlstate", None)
+    return Outage(
+        dependency=dependency,
+        code=error.code,
+        what=error.what,
+        sqlstate=sqlstate,
+        attempt=attempt,
+        retry_in_seconds=retry_in_seconds,
+    )
+
+
+def event_types() -> Iterable[type[Event]]:
+    """Every kind of event, for the documentation."""
+    return Event.__subclasses__()

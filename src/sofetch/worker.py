@@ -1,0 +1,190 @@
+"""The worker: receive a batch, take it the whole way, acknowledge it, again, until asked to stop.
+
+Owns the loop, what happens in an outage, and stopping in good order. It must not know SQS or Postgres: it has a source
+and steps. One batch is in hand at a time; receiving and deleting go on meanwhile in the source's own fleets.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeVar
+
+from msgspec import Struct
+
+from sofetch import events as told
+from sofetch.ack import Acknowledgement, decide
+from sofetch.errors import SinkUnavailable, SofetchError, SourceUnavailable
+from sofetch.events import Events
+from sofetch.faults import crash_point
+from sofetch.pipeline import Processed, Steps, process
+from sofetch.ports import Clock, Source
+from sofetch.record import Duplicate, Loaded, Message, Rejected, Retry
+from sofetch.settings import BatchSettings
+from sofetch.stopping import Stop
+
+Dependency = Literal["queue", "database"]
+T = TypeVar("T")
+
+MAX_BACKOFF_SECONDS = 30.0
+DRAIN_PATIENCE_SECONDS = 60.0
+"""How long ``drain`` bears an outage before it gives up with the error; a worker that runs until stopped never does."""
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    """What a run did. ``quarantined_by_reason`` counts by reason code; ``seconds`` is wall time."""
+
+    received: int
+    loaded: int
+    duplicates: int
+    quarantined: int
+    released: int
+    batches: int
+    seconds: float
+    stopped_by: str
+    quarantined_by_reason: dict[str, int]
+
+
+class Worker:
+    """One consumer of one source. ``run`` may be called once."""
+
+    def __init__(
+        self, *, source: Source, steps: Steps, batch: BatchSettings, clock: Clock, events: Events, stop: Stop
+    ) -> None:
+        self._source = source
+        self._steps = steps
+        self._batch = batch
+        self._clock = clock
+        self._events = events
+        self._stop = stop
+        self._counts: Counter[str] = Counter()
+        self._reasons: Counter[str] = Counter()
+        self._patience_seconds: float | None = None
+
+    def run(self, *, drain: bool = False, max_messages: int | None = None) -> Summary:
+        """Work until asked to stop, until the queue is drained, or until ``max_messages`` were received.
+
+        Raises SinkRefused or SourceRefused where a person must act, and with ``drain`` also SinkUnavailable or
+        SourceUnavailable when an outage outlasts ``DRAIN_PATIENCE_SECONDS``. Whatever happens, what was not committed
+        is still in the queue.
+        """
+        started = self._clock.monotonic()
+        self._patience_seconds = DRAIN_PATIENCE_SECONDS if drain else None
+        stopped_by = self._loop(drain=drain, max_messages=max_messages)
+        return self._summary(stopped_by, self._clock.monotonic() - started)
+
+    def _loop(self, *, drain: bool, max_messages: int | None) -> str:
+        while not self._stop.asked:
+            left = self._batch.max_messages if max_messages is None else max_messages - self._counts["received"]
+            if left <= 0:
+                return "max_messages"
+            messages = self._receive(min(left, self._batch.max_messages))
+            if messages:
+                self._finish(messages)
+            elif drain and self._source.drained():
+                return "drained"
+        self._events.emit(told.Draining(signal=self._stop.reason))
+        return self._stop.reason
+
+    def _receive(self, max_messages: int) -> Sequence[Message]:
+        batch = self._batch
+        messages = self._through_outages(
+            "queue",
+            lambda: self._source.receive(
+                max_messages=max_messages, max_bytes=batch.max_batch_bytes, wait_seconds=batch.max_wait_seconds
+            ),
+        )
+        if messages:
+            crash_point("after_receive")
+        return messages or ()
+
+    def _finish(self, messages: Sequence[Message]) -> None:
+        """Take one batch to its end: acknowledged, or, if asked to stop in an outage, released."""
+        started = self._clock.monotonic()
+        self._counts["received"] += len(messages)
+        done = self._through_outages("database", lambda: process(messages, self._steps))
+        if done is None:
+            self._release(messages)
+            return
+        self._source.acknowledge(decide(done.outcomes))
+        self._tell(messages, done, self._clock.monotonic() - started)
+
+    def _release(self, messages: Sequence[Message]) -> None:
+        self._counts["released"] += len(messages)
+        self._source.acknowledge(Acknowledgement(release=tuple(message.id for message in messages)))
+
+    def _through_outages(self, dependency: Dependency, work: Callable[[], T]) -> T | None:
+        """Do ``work``, again and again while its dependency is away; None if asked to stop before it was done."""
+        attempt = 0
+        began = self._clock.monotonic()
+        while True:
+            try:
+                result = work()
+            except (SinkUnavailable, SourceUnavailable) as error:
+                attempt += 1
+                self._bear(dependency, error, attempt, self._clock.monotonic() - began)
+                if self._stop.asked:
+                    return None
+                continue
+            if attempt:
+                seconds = round(self._clock.monotonic() - began, 3)
+                self._events.emit(told.Recovered(dependency=dependency, attempts=attempt, outage_seconds=seconds))
+            return result
+
+    def _bear(self, dependency: Dependency, error: SofetchError, attempt: int, lasted_seconds: float) -> None:
+        if self._patience_seconds is not None and lasted_seconds >= self._patience_seconds:
+            raise error
+        pause = backoff_seconds(attempt)
+        self._events.emit(told.outage(dependency, error, attempt=attempt, retry_in_seconds=round(pause, 3)))
+        self._stop.wait(pause)
+
+    def _tell(self, messages: Sequence[Message], done: Processed, seconds: float) -> None:
+        kinds = Counter(type(outcome) for outcome in done.outcomes)
+        rejected = Counter((one.reason.value, one.field) for one in done.outcomes if isinstance(one, Rejected))
+        now_ms = self._clock.now_ms()
+        self._counts["batches"] += 1
+        for kind, name in (
+            (Loaded, "loaded"),
+            (Duplicate, "duplicates"),
+            (Rejected, "quarantined"),
+            (Retry, "released"),
+        ):
+            self._counts[name] += kinds[kind]
+        for (reason, field), count in rejected.items():
+            self._reasons[reason] += count
+            self._events.emit(told.MessagesQuarantined(reason=reason, field=field, count=count))
+        for column, count in done.not_of_kind.items():
+            self._events.emit(told.ValuesNotOfKind(column=column, count=count))
+        self._events.emit(
+            told.BatchDone(
+                messages=len(messages),
+                loaded=kinds[Loaded],
+                duplicates=kinds[Duplicate],
+                quarantined=kinds[Rejected],
+                retried=kinds[Retry],
+                body_bytes=sum(len(message.body) for message in messages),
+                milliseconds=round(seconds * 1000),
+                oldest_age_ms=max((now_ms - m.sent_ms for m in messages if m.sent_ms is not None), default=None),
+            )
+        )
+
+    def _summary(self, stopped_by: str, seconds: float) -> Summary:
+        counts = self._counts
+        return Summary(
+            received=counts["received"],
+            loaded=counts["loaded"],
+            duplicates=counts["duplicates"],
+            quarantined=counts["quarantined"],
+            released=counts["released"],
+            batches=counts["batches"],
+            seconds=round(seconds, 3),
+            stopped_by=stopped_by,
+            quarantined_by_reason=dict(self._reasons),
+        )
+
+
+def backoff_seconds(attempt: int, *, jitter: Callable[[], float] = random.random) -> float:
+    """Exponential from a quarter of a second to ``MAX_BACKOFF_SECONDS``, half of it jitter, so that workers spread."""
+    ceiling = min(MAX_BACKOFF_SECONDS, 0.25 * 2.0 ** min(attempt - 1, 10))
+    return ceiling / 2 + ceiling / 2 * jitter()
