@@ -1,0 +1,162 @@
+"""The frame every command stands in: shared options, the shape of its help, and where its output goes.
+
+Owns the options ``-c``, ``--json``, ``-q`` and ``--no-color`` and the sections of a help page. It must not import
+anything slow: ``sofetch --help`` passes through here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from sofetch.cli.text import terminal_safe, to_json
+
+if TYPE_CHECKING:
+    from sofetch.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+CONFIG_ENV = {"SOFETCH_CONFIG": "Path of the configuration, where -c is not given."}
+OVERRIDE_ENV = {"SOFETCH_<SECTION>_<KEY>": "Overrides one setting; `sofetch settings` lists them all."}
+KEY_ENV = {
+    "SOFETCH_KEYRING": "The keyring itself, as JSON.",
+    "SOFETCH_KEYRING_FILE": "Path of the keyring file, mode 0600.",
+}
+QUEUE_ENV = {
+    "SOFETCH_SOURCE_QUEUE": "Queue name or URL; overrides [source] queue.",
+    "SOFETCH_SOURCE_ENDPOINT": "Endpoint of an SQS server other than AWS.",
+    "AWS_PROFILE, AWS_REGION, …": "Credentials and region, as for every AWS tool.",
+}
+SINK_ENV = {"SOFETCH_SINK_DSN": "Postgres connection string; may hold the password."}
+COLOR_ENV = {"NO_COLOR": "Set to anything: no colour."}
+
+
+@dataclass(slots=True)
+class Frame:
+    """What the shared options said. One for each call of the command line; the root makes it."""
+
+    config: str | None = None
+    json: bool = False
+    quiet: bool = False
+
+    def settings(self) -> Settings:
+        """The configuration, read and checked. Raises ConfigError."""
+        from sofetch.config import load_config
+
+        return load_config(self.config, environ=os.environ)
+
+    def say(self, text: str = "") -> None:
+        """One line for people, to stdout. Nothing with --json, whose stdout is JSON alone."""
+        if not self.json:
+            click.echo(text)
+
+    def data(self, value: object) -> None:
+        """One JSON document to stdout: indented for a reader, on one line for a program."""
+        click.echo(to_json(value, indent=sys.stdout.isatty()))
+
+    def note(self, text: str) -> None:
+        """One line beside the result, to stderr; silenced by -q."""
+        if not self.quiet:
+            click.echo(text, err=True)
+
+    def warn(self, text: str) -> None:
+        """One line that must be seen, to stderr, -q or not."""
+        if self.json:
+            click.echo(json.dumps({"warning": text}), err=True)
+        else:
+            click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {terminal_safe(text)}", err=True)
+
+
+class Command(click.Command):
+    """A command whose help ends with an example and the environment variables it reads."""
+
+    def __init__(
+        self, *args: Any, example: str = "", environment: Mapping[str, str] | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.example = example
+        self.environment = dict(environment or {}) | COLOR_ENV
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The two sections after the options."""
+        write_example(formatter, self.example)
+        with formatter.section("Environment"):
+            formatter.write_dl(list(self.environment.items()))
+        super().format_epilog(ctx, formatter)
+
+
+def write_example(formatter: click.HelpFormatter, example: str) -> None:
+    """The section ``Example``: lines as they are, so that they can be copied."""
+    with formatter.section("Example"):
+        for line in example.strip().splitlines():
+            formatter.write(f"{' ' * formatter.current_indent}{line}\n")
+
+
+def command(
+    name: str, *, example: str, environment: Sequence[Mapping[str, str]] = (), config: bool = True, as_json: bool = True
+) -> Callable[[Callable[..., Any]], Command]:
+    """Declare a command of the frame: its shared options, example and environment. It is given the Frame first.
+
+    ``config`` and ``as_json`` say whether the command has a use for -c and --json.
+    """
+    known: dict[str, str] = {}
+    for part in (CONFIG_ENV if config else {}, *environment):
+        known |= part
+
+    def declare(function: Callable[..., Any]) -> Command:
+        shared = shared_options(config=config, as_json=as_json)
+        make = click.command(name, cls=Command, example=example, environment=known)
+        return make(shared(click.pass_obj(function)))
+
+    return declare
+
+
+def shared_options(*, config: bool = True, as_json: bool = True) -> Callable[[F], F]:
+    """The options of the frame. They may stand before or after the subcommand; after it wins."""
+    options = [
+        click.option("--no-color", is_flag=True, expose_value=False, callback=_no_color, help="No colour."),
+        click.option("-q", "--quiet", is_flag=True, expose_value=False, callback=_keep("quiet"), help="Results only."),
+    ]
+    if as_json:
+        options.append(
+            click.option("--json", is_flag=True, expose_value=False, callback=_keep("json"), help="Print JSON.")
+        )
+    if config:
+        options.append(
+            click.option(
+                "-c",
+                "--config",
+                type=click.Path(),
+                metavar="FILE",
+                expose_value=False,
+                callback=_keep("config"),
+                help="Configuration. Default: $SOFETCH_CONFIG, else ./sofetch.toml.",
+            )
+        )
+
+    def add(function: F) -> F:
+        for option in options:
+            function = option(function)
+        return function
+
+    return add
+
+
+def _keep(attribute: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def callback(ctx: click.Context, _parameter: click.Parameter, value: Any) -> None:
+        if value:
+            setattr(ctx.ensure_object(Frame), attribute, value)
+
+    return callback
+
+
+def _no_color(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    ctx.ensure_object(Frame)
+    if value or os.environ.get("NO_COLOR"):
+        ctx.color = False

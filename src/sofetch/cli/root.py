@@ -1,0 +1,152 @@
+"""The root command: what there is, found by name and imported only when it is called.
+
+Owns the list of commands. It must not import a command's module before the command is asked for.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from sofetch.cli.failure import TRACEBACK_ENV, report
+from sofetch.cli.frame import COLOR_ENV, CONFIG_ENV, shared_options, write_example
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One command: ``target`` is ``module:attribute``; ``help`` is its line on the root's help page."""
+
+    name: str
+    target: str
+    help: str
+
+
+SECTIONS: dict[str, tuple[Entry, ...]] = {
+    "Set up": (
+        Entry("init", "sofetch.cli.init:init", "Write a commented sofetch.toml."),
+        Entry("keys", "sofetch.cli.keys:keys", "Make the keys that the tokens are made with."),
+        Entry("check", "sofetch.cli.check:check", "Try everything that the configuration names."),
+        Entry("schema", "sofetch.cli.schema:schema", "Print or apply the DDL."),
+    ),
+    "Move data": (
+        Entry("run", "sofetch.cli.run:run", "Move messages from the queue into the table."),
+        Entry("send", "sofetch.cli.send:send", "Put lines of JSON on the queue."),
+    ),
+    "Look": (
+        Entry("peek", "sofetch.cli.peek:peek", "Show what waits in the queue, masked."),
+        Entry("show", "sofetch.cli.show:show", "Show the table: rows, counts, duplicates."),
+        Entry("quarantine", "sofetch.cli.quarantine:quarantine", "Show the messages that did not fit."),
+    ),
+    "About": (
+        Entry("settings", "sofetch.cli.settings:settings", "List every setting and its environment variable."),
+        Entry("completion", "sofetch.cli.about:completion", "Print the completion script of a shell."),
+        Entry("version", "sofetch.cli.about:version", "Print the version of sofetch and what it stands on."),
+    ),
+}
+
+EXAMPLE = """\
+sofetch init --preset logins
+sofetch keys new -o keyring.json
+export SOFETCH_KEYRING_FILE=keyring.json SOFETCH_SINK_DSN=postgresql://localhost/app
+sofetch check && sofetch schema --apply
+sofetch run --drain
+"""
+
+
+class Root(click.Group):
+    """A group that imports its commands late and reports every failure in one way."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Names in the order of the help page."""
+        return [entry.name for entries in SECTIONS.values() for entry in entries]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Import the command of that name."""
+        for entries in SECTIONS.values():
+            for entry in entries:
+                if entry.name == cmd_name:
+                    return load(entry)
+        return None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The list of commands, in sections, without importing one of them."""
+        for title, entries in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(entry.name, entry.help) for entry in entries], col_max=14)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The first steps, the environment, and the exit codes."""
+        write_example(formatter, EXAMPLE)
+        with formatter.section("Environment"):
+            formatter.write_dl(list((CONFIG_ENV | COLOR_ENV | TRACEBACK_ENV).items()))
+        with formatter.section("Exit codes"):
+            formatter.write_dl(list(EXIT_CODES.items()))
+
+    def main(  # type: ignore[override] # one shape of click's overloads: this one always exits
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
+    ) -> NoReturn:
+        """Run a command line and exit with its code; nothing but SystemExit leaves this function."""
+        given = list(sys.argv[1:] if args is None else args)
+        _survive_any_encoding()
+        try:
+            code = super().main(given, prog_name or "sofetch", standalone_mode=False, **extra)
+            sys.stdout.flush()
+        except Exception as error:  # noqa: BLE001 - the last place that can say anything
+            code = report(error, as_json="--json" in given)
+        except KeyboardInterrupt as error:
+            code = report(error, as_json="--json" in given)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+EXIT_CODES = {
+    "0": "done",
+    "1": "a fault of sofetch",
+    "2": "the command or the configuration is wrong",
+    "3": "the queue or the database does not answer or refuses",
+    "4": "keys are missing or wrong",
+    "5": "`check` found an error",
+    "130": "interrupted",
+}
+
+
+def load(entry: Entry) -> click.Command:
+    """Import one command."""
+    module, _, attribute = entry.target.partition(":")
+    found = getattr(import_module(module), attribute)
+    if not isinstance(found, click.Command):
+        raise TypeError(f"{entry.target} is not a command")
+    return found
+
+
+def _version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        from sofetch import __version__
+
+        click.echo(f"sofetch {__version__}")
+        ctx.exit()
+
+
+def _survive_any_encoding() -> None:
+    """A terminal that cannot show ``→`` shows ``?`` instead of ending the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+@click.group("sofetch", cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@shared_options()
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
+)
+def root() -> None:
+    """Move events that hold personal data from Amazon SQS into Postgres, pseudonymised on the way.
+
+    Each message ends exactly once in the table or in quarantine; personal fields become tokens that can be counted
+    and joined but not read.
+    """
