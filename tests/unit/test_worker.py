@@ -1,0 +1,246 @@
+"""The loop: outages are borne, stopping is orderly, and every message is accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from sofetch.ack import Acknowledgement
+from sofetch.errors import SinkRefused, SinkUnavailable, SofetchError, SourceUnavailable
+from sofetch.events import Event, Events, Outage, Recovered
+from sofetch.pipeline import Steps
+from sofetch.record import (
+    Decoded,
+    Duplicate,
+    Loaded,
+    LoadResult,
+    Masked,
+    MaskedRecord,
+    Message,
+    Reason,
+    Record,
+    Rejected,
+    Rejection,
+    SealedRejection,
+)
+from sofetch.settings import BatchSettings
+from sofetch.stopping import Stop
+from sofetch.worker import DRAIN_PATIENCE_SECONDS, MAX_BACKOFF_SECONDS, Summary, Worker, backoff_seconds
+
+
+def message(number: int) -> Message:
+    return Message(id=f"m{number}", body=b"{}", queue="q", sent_ms=1_000 + number, received_ms=2_000)
+
+
+@dataclass
+class ScriptedSource:
+    """Gives what the script says, one entry a call; an error in the script is raised; empty at its end."""
+
+    script: list[list[Message] | SofetchError]
+    acknowledged: list[Acknowledgement] = field(default_factory=list)
+    asked_for: list[int] = field(default_factory=list)
+
+    def receive(self, *, max_messages: int, max_bytes: int, wait_seconds: float) -> Sequence[Message]:
+        self.asked_for.append(max_messages)
+        if not self.script:
+            return []
+        step = self.script.pop(0)
+        if isinstance(step, SofetchError):
+            raise step
+        return step
+
+    def acknowledge(self, acknowledgement: Acknowledgement) -> None:
+        self.acknowledged.append(acknowledgement)
+
+    def flush(self, *, timeout_seconds: float) -> bool:
+        return True
+
+    def drained(self) -> bool:
+        return not self.script
+
+    def close(self, *, grace_seconds: float) -> None:
+        return None
+
+
+@dataclass
+class ScriptedSink:
+    """Raises the errors in order, then loads everything; ``verdicts`` overrides by message id."""
+
+    errors: list[SofetchError] = field(default_factory=list)
+    verdicts: dict[str, LoadResult] = field(default_factory=dict)
+    calls: int = 0
+
+    def load(self, records: Sequence[MaskedRecord], rejections: Sequence[SealedRejection]) -> list[LoadResult]:
+        self.calls += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        rows: list[LoadResult] = [self.verdicts.get(r.message_id, Loaded(r.message_id)) for r in records]
+        return rows + [Rejected(r.message_id, r.reason, r.field) for r in rejections]
+
+    def close(self) -> None:
+        return None
+
+
+class PlainMasker:
+    def mask(self, records: Sequence[Record]) -> Masked:
+        return Masked([MaskedRecord(r.message.id, r.message.id.encode(), ()) for r in records], [], {})
+
+    def seal(self, rejections: Sequence[Rejection]) -> list[SealedRejection]:
+        return [
+            SealedRejection(
+                message_id=r.message.id,
+                key=r.message.id.encode(),
+                reason=r.reason,
+                field=r.field,
+                sent_ms=r.message.sent_ms,
+                receive_count=1,
+                kid="k1",
+                sealed_body=b"sealed",
+            )
+            for r in rejections
+        ]
+
+
+def decode(messages: Sequence[Message]) -> Decoded:
+    return Decoded([Record(m, ()) for m in messages], [])
+
+
+@dataclass
+class SteppingClock:
+    """Every look at the clock costs ``step`` seconds, so outages last without waiting for them."""
+
+    step: float = 0.0
+    time: float = 0.0
+
+    def now_ms(self) -> int:
+        return 10_000
+
+    def monotonic(self) -> float:
+        self.time += self.step
+        return self.time
+
+
+class NoWait(Stop):
+    """Does not sleep; asks itself to stop after ``patience`` waits."""
+
+    def __init__(self, patience: int | None = None) -> None:
+        super().__init__()
+        self.waited: list[float] = []
+        self._patience = patience
+
+    def wait(self, seconds: float) -> bool:
+        self.waited.append(seconds)
+        if self._patience is not None and len(self.waited) >= self._patience:
+            self.ask("SIGTERM")
+        return self.asked
+
+
+def run(
+    source: ScriptedSource,
+    sink: ScriptedSink | None = None,
+    *,
+    drain: bool = True,
+    max_messages: int | None = None,
+    stop: Stop | None = None,
+    clock: SteppingClock | None = None,
+) -> tuple[Summary, list[Event]]:
+    seen: list[Event] = []
+    worker = Worker(
+        source=source,
+        steps=Steps(decode, PlainMasker(), sink or ScriptedSink()),
+        batch=BatchSettings(max_messages=100),
+        clock=clock or SteppingClock(),
+        events=Events(seen.append),
+        stop=stop or NoWait(),
+    )
+    return worker.run(drain=drain, max_messages=max_messages), seen
+
+
+def test_every_committed_message_is_deleted_and_counted() -> None:
+    source = ScriptedSource([[message(1), message(2), message(3)]])
+    verdicts: dict[str, LoadResult] = {"m2": Duplicate("m2"), "m3": Rejected("m3", Reason.NOT_JSON)}
+    summary, _ = run(source, ScriptedSink(verdicts=verdicts))
+    assert source.acknowledged == [Acknowledgement(delete=("m1", "m2", "m3"))]
+    assert (summary.received, summary.loaded, summary.duplicates, summary.quarantined) == (3, 1, 1, 1)
+    assert summary.quarantined_by_reason == {"not_json": 1}
+    assert summary.stopped_by == "drained"
+
+
+def test_a_database_outage_holds_the_batch_and_loads_it_when_it_is_over() -> None:
+    source = ScriptedSource([[message(1)]])
+    sink = ScriptedSink(errors=[SinkUnavailable("away", sqlstate="57P01"), SinkUnavailable("away")])
+    summary, seen = run(source, sink)
+    assert sink.calls == 3
+    assert summary.loaded == 1
+    assert source.acknowledged == [Acknowledgement(delete=("m1",))]
+    assert [event.sqlstate for event in seen if isinstance(event, Outage)] == ["57P01", None]
+    assert [event.attempts for event in seen if isinstance(event, Recovered)] == [2]
+
+
+def test_stopping_in_an_outage_releases_the_batch_and_deletes_nothing() -> None:
+    source = ScriptedSource([[message(1), message(2)]])
+    sink = ScriptedSink(errors=[SinkUnavailable("away")] * 9)
+    summary, _ = run(source, sink, drain=False, stop=NoWait(patience=3))
+    assert source.acknowledged == [Acknowledgement(release=("m1", "m2"))]
+    assert (summary.released, summary.loaded) == (2, 0)
+    assert summary.stopped_by == "SIGTERM"
+
+
+def test_what_a_person_must_mend_ends_the_run_and_deletes_nothing() -> None:
+    source = ScriptedSource([[message(1)]])
+    with pytest.raises(SinkRefused):
+        run(source, ScriptedSink(errors=[SinkRefused("no such table")]))
+    assert source.acknowledged == []
+
+
+def test_a_queue_outage_is_waited_for() -> None:
+    source = ScriptedSource([SourceUnavailable("throttled"), [message(1)]])
+    summary, seen = run(source)
+    assert summary.loaded == 1
+    assert [event.dependency for event in seen if isinstance(event, Outage)] == ["queue"]
+
+
+def test_drain_gives_up_on_an_outage_that_lasts() -> None:
+    source = ScriptedSource([[message(1)]])
+    sink = ScriptedSink(errors=[SinkUnavailable("away")] * 99)
+    with pytest.raises(SinkUnavailable):
+        run(source, sink, clock=SteppingClock(step=DRAIN_PATIENCE_SECONDS / 4))
+    assert source.acknowledged == []
+
+
+def test_a_worker_without_drain_never_gives_up_on_an_outage() -> None:
+    stop = NoWait(patience=50)
+    sink = ScriptedSink(errors=[SinkUnavailable("away")] * 99)
+    clock = SteppingClock(step=DRAIN_PATIENCE_SECONDS)
+    summary, _ = run(ScriptedSource([[message(1)]]), sink, drain=False, stop=stop, clock=clock)
+    assert sink.calls == 50
+    assert summary.released == 1
+
+
+def test_max_messages_bounds_what_is_asked_of_the_source() -> None:
+    source = ScriptedSource([[message(1), message(2)], [message(3)], [message(4)]])
+    summary, _ = run(source, max_messages=3, drain=False)
+    assert source.asked_for == [3, 1]
+    assert (summary.received, summary.stopped_by) == (3, "max_messages")
+
+
+def test_a_message_that_no_step_accounts_for_is_released_never_deleted() -> None:
+    class Forgetful(ScriptedSink):
+        def load(self, records: Sequence[MaskedRecord], rejections: Sequence[SealedRejection]) -> list[LoadResult]:
+            return super().load(records[1:], rejections)
+
+    source = ScriptedSource([[message(1), message(2)]])
+    summary, _ = run(source, Forgetful())
+    assert source.acknowledged == [Acknowledgement(delete=("m2",), release=("m1",))]
+    assert summary.released == 1
+
+
+def test_pauses_grow_to_a_bound_and_differ_between_workers() -> None:
+    least = [backoff_seconds(n, jitter=lambda: 0.0) for n in range(1, 40)]
+    most = [backoff_seconds(n, jitter=lambda: 1.0) for n in range(1, 40)]
+    assert least == sorted(least)
+    assert most == sorted(most)
+    assert most[-1] == MAX_BACKOFF_SECONDS
+    assert all(low < high for low, high in zip(least, most, strict=True))
