@@ -14,7 +14,7 @@ ColumnType = Literal[
     "text", "int", "bigint", "numeric", "bool", "timestamp", "date", "uuid", "inet", "jsonb", "version_int"
 ]
 MaskName = Literal["token", "redact", "truncate", "bucket"]
-Kind = Literal["string", "ip", "email", "uuid", "int"]
+Kind = Literal["string", "ip", "email", "uuid", "int", "date"]
 EnvelopeValue = Literal["message_id", "sent_time", "sent_date", "receive_time", "queue", "group_id"]
 
 Name = Annotated[str, Meta(min_length=1, max_length=63)]
@@ -53,9 +53,7 @@ class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     max_in_flight: Annotated[
         int, Meta(ge=10, le=100_000, description="Most messages held at once. SQS allows 120,000 per queue.")
     ] = 5_000
-    max_in_flight_bytes: Annotated[
-        int, Meta(ge=1_048_576, description="Most body bytes held at once.")
-    ] = 16_777_216
+    max_in_flight_bytes: Annotated[int, Meta(ge=1_048_576, description="Most body bytes held at once.")] = 16_777_216
     visibility_timeout_seconds: Annotated[
         Annotated[int, Meta(ge=2, le=43_200)] | None,
         Meta(description="Visibility timeout to ask for at receive. Default: the queue's own."),
@@ -97,7 +95,9 @@ class SinkSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     ] = 30
     ledger_days: Annotated[
         int,
-        Meta(ge=1, le=400, description="Days the ledger is kept: more than the queue's and the DLQ's retention together."),
+        Meta(
+            ge=1, le=400, description="Days the ledger is kept: more than the queue's and the DLQ's retention together."
+        ),
     ] = 35
 
 
@@ -153,15 +153,23 @@ class ColumnSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         ),
     ] = None
     type: Annotated[ColumnType, Meta(description="Type of an unmasked column.")] = "text"
-    required: Annotated[
-        bool, Meta(description="Missing or null is a rejection.")
-    ] = False
+    required: Annotated[bool, Meta(description="Missing or null is a rejection.")] = False
     default: Annotated[
         str | int | float | bool | None, Meta(description="Value for missing or null, unmasked columns only.")
     ] = None
     max_length: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="Longest text, in characters.")] = None
     mask: Annotated[MaskName | None, Meta(description="How a personal value is masked.")] = None
-    kind: Annotated[Kind, Meta(description="How a personal value is made canonical before it is masked.")] = "string"
+    kind: Annotated[
+        Kind,
+        Meta(
+            description="How a personal value is made canonical before it is masked. `truncate` takes ip (to /24 or /48) "
+            "and string (to truncate_to characters); `bucket` takes date (to its month) and email (to its domain)."
+        ),
+    ] = "string"
+    truncate_to: Annotated[
+        Annotated[int, Meta(ge=1, le=1_000)] | None,
+        Meta(description="Characters that `truncate` keeps of a string, as 3 for the start of a postcode."),
+    ] = None
     domain: Annotated[
         Domain | None,
         Meta(description="Join domain: equal values of one domain have equal tokens. Default: the field's path."),
@@ -174,6 +182,10 @@ class ColumnSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         list[str], Meta(description="Values that mean nothing and are stored as NULL, as `unknown` or `0.0.0.0`.")
     ] = field(default_factory=list)
     redact_to: Annotated[str, Meta(description="The constant that `redact` stores.")] = "[redacted]"
+    personal: Annotated[
+        bool | None,
+        Meta(description="`false` says that an unmasked column holds nothing personal, whatever its name looks like."),
+    ] = None
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -193,5 +205,3 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def pipeline_name(self) -> str:
         """The pipeline's name in ledger, quarantine and logs."""
         return self.pipeline.name or self.sink.table
-
-

@@ -1,0 +1,200 @@
+"""The settings as data: every section and key with its type, limits, default, variable and description.
+
+Owns what is read out of the types in ``sofetch.settings``; the checks, the environment, the JSON Schema and the
+documentation all stand on it, so that none of them can disagree with the types.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, assert_never
+
+import msgspec
+from msgspec import Struct, inspect
+
+from sofetch import settings
+from sofetch.settings import ColumnSettings, Settings
+
+COLUMN = "column"
+SINK_DSN_VARIABLE = "SOFETCH_SINK_DSN"
+
+
+class SettingDoc(Struct, frozen=True, kw_only=True):
+    """One setting as users see it. ``default`` is TOML text, ``""`` where there is none; ``env`` names its variable."""
+
+    section: str
+    key: str
+    env: str
+    type: str
+    default: str
+    description: str
+    required: bool
+
+
+class Key(Struct, frozen=True, kw_only=True):
+    """One key of a section: how it is converted and described. ``annotation`` is the type that msgspec converts to."""
+
+    section: str
+    name: str
+    annotation: Any
+    type: inspect.Type
+    required: bool
+    default: object
+    description: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that overrides it; for a column's key the part after the column's name."""
+        return f"SOFETCH_{self.section}_{self.name}".upper()
+
+    @property
+    def expects(self) -> str:
+        """What the key takes, as a phrase: ``an integer, 1 to 64``."""
+        return describe_type(self.type)
+
+
+@cache
+def sections() -> dict[str, dict[str, Key]]:
+    """Every section by name, ``column`` included, and its keys by the name they have in the file."""
+    tables = {field.encode_name: _struct_of(field.type) for field in msgspec.structs.fields(Settings)}
+    return {name: _keys(name, struct) for name, struct in tables.items()}
+
+
+def describe_settings() -> list[SettingDoc]:
+    """Every setting, in the order of the file, with its environment variable, type, default and description."""
+    return [_document(key) for keys in sections().values() for key in keys.values()]
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of ``sofetch.toml``, for editors that complete and check it."""
+    schema = msgspec.json.schema(Settings)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "sofetch.toml", **schema}
+
+
+def describe_type(kind: inspect.Type) -> str:
+    """What a type takes, in words, limits included."""
+    match kind:
+        case inspect.Metadata():
+            return describe_type(kind.type)
+        case inspect.BoolType():
+            return "true or false"
+        case inspect.IntType():
+            return "an integer" + _limits(kind)
+        case inspect.FloatType():
+            return "a number" + _limits(kind)
+        case inspect.StrType():
+            return _describe_text(kind)
+        case inspect.LiteralType():
+            return "one of " + ", ".join(f'"{value}"' for value in _in_file_order(kind))
+        case inspect.ListType():
+            return "a list, each " + describe_type(kind.item_type)
+        case inspect.UnionType():
+            return " or ".join(describe_type(part) for part in kind.types if not isinstance(part, inspect.NoneType))
+        case _:
+            raise TypeError(f"settings have no such type: {type(kind).__name__}")
+
+
+def choices(kind: inspect.Type) -> tuple[str, ...]:
+    """The words a type allows, where it allows only some."""
+    match kind:
+        case inspect.Metadata():
+            return choices(kind.type)
+        case inspect.UnionType():
+            return tuple(choice for part in kind.types for choice in choices(part))
+        case inspect.LiteralType():
+            return tuple(str(value) for value in _in_file_order(kind))
+        case _:
+            return ()
+
+
+def _keys(section: str, struct: type[Struct]) -> dict[str, Key]:
+    described = inspect.type_info(struct)
+    assert isinstance(described, inspect.StructType)
+    pairs = zip(msgspec.structs.fields(struct), described.fields, strict=True)
+    return {info.encode_name: _key(section, info, field.type) for info, field in pairs}
+
+
+def _key(section: str, info: msgspec.structs.FieldInfo, kind: inspect.Type) -> Key:
+    extra = kind.extra_json_schema if isinstance(kind, inspect.Metadata) else None
+    return Key(
+        section=section,
+        name=info.encode_name,
+        annotation=info.type,
+        type=kind,
+        required=info.required,
+        default=_default(info),
+        description=str((extra or {}).get("description", "")),
+    )
+
+
+def _default(info: msgspec.structs.FieldInfo) -> object:
+    if info.default is not msgspec.NODEFAULT:
+        return info.default
+    return None if info.default_factory is msgspec.NODEFAULT else info.default_factory()
+
+
+def _struct_of(annotation: Any) -> type[Struct]:
+    """The settings struct of a section, which for ``column`` is the item of its list."""
+    if isinstance(annotation, type) and issubclass(annotation, Struct):
+        return annotation
+    return ColumnSettings
+
+
+def _document(key: Key) -> SettingDoc:
+    is_column = key.section == COLUMN
+    return SettingDoc(
+        section=f"[[{COLUMN}]]" if is_column else f"[{key.section}]",
+        key=key.name,
+        env=f"SOFETCH_COLUMN_<NAME>_{key.name.upper()}" if is_column else key.variable,
+        type=key.expects,
+        default=_as_toml(key.default),
+        description=key.description,
+        required=key.required,
+    )
+
+
+def _as_toml(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return f'"{value}"'
+        case _:
+            return str(value)
+
+
+def _describe_text(kind: inspect.StrType) -> str:
+    if kind.pattern is not None:
+        return f"text that matches {kind.pattern}"
+    if kind.max_length is not None:
+        return f"text of {kind.min_length or 0} to {kind.max_length} characters"
+    return "text that is not empty" if kind.min_length else "text"
+
+
+def _limits(kind: inspect.IntType | inspect.FloatType) -> str:
+    match kind.ge, kind.le:
+        case None, None:
+            return ""
+        case low, None:
+            return f" of at least {low:,}"
+        case None, high:
+            return f" of at most {high:,}"
+        case low, high:
+            return f" from {low:,} to {high:,}"
+        case never:
+            assert_never(never)
+
+
+def _in_file_order(kind: inspect.LiteralType) -> tuple[Any, ...]:
+    """msgspec sorts the words of a Literal; users read them in the order in which the settings name them."""
+    for literal in _LITERALS:
+        if frozenset(literal) == frozenset(kind.values):
+            return literal
+    return kind.values
+
+
+_LITERALS: tuple[tuple[Any, ...], ...] = tuple(
+    alias.__args__ for alias in (settings.ColumnType, settings.MaskName, settings.Kind)
+)
