@@ -1,0 +1,119 @@
+"""Real servers for the tests: one Postgres and one SQS server for each test process, a fresh database and queue a test.
+
+They run under a guard process that ends them with us, however we end.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from sofetch.embedded import Embedded, start_embedded
+
+if TYPE_CHECKING:
+    from types_boto3_sqs import SQSClient
+
+VISIBILITY_SECONDS = 30
+# Postgres tells its log everything it can: a personal value that reached it in any way would be found there.
+_TALKATIVE = {
+    "log_statement": "all",
+    "log_error_verbosity": "verbose",
+    "log_parameter_max_length": "-1",
+    "log_parameter_max_length_on_error": "-1",
+    "log_connections": "off",
+}
+_AWS = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "NO_PROXY": "127.0.0.1,localhost",
+    "no_proxy": "127.0.0.1,localhost",
+}
+
+
+def pytest_configure() -> None:
+    """The developer's own environment decides nothing here: no AWS account, no database, no keys."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "PG", "SOFETCH_"))]:
+        del os.environ[name]
+    os.environ.update(_AWS)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Embedded]:
+    """Postgres 18 with a talkative log; ``stop_postgres`` and ``start_postgres`` make an outage."""
+    with start_embedded(queue=False, postgres_settings=_TALKATIVE) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres16_server() -> Iterator[Embedded]:
+    """An older Postgres."""
+    with start_embedded(queue=False, postgres_version=16, postgres_settings=_TALKATIVE) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_log(postgres_server: Embedded) -> Path:
+    """Postgres' own log, where no personal value may be."""
+    return postgres_server.postgres_log
+
+
+@pytest.fixture
+def database(postgres_server: Embedded) -> Iterator[str]:
+    """Connection string of a fresh, empty database on Postgres 18."""
+    with _fresh_database(postgres_server) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def postgres16_database(postgres16_server: Embedded) -> Iterator[str]:
+    """Connection string of a fresh, empty database on Postgres 16."""
+    with _fresh_database(postgres16_server) as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="session")
+def queue_endpoint() -> Iterator[str]:
+    """URL of an SQS server that speaks both protocols."""
+    with start_embedded(postgres=False) as server:
+        yield server.endpoint
+
+
+@pytest.fixture(scope="session")
+def sqs_client(queue_endpoint: str) -> Iterator[SQSClient]:
+    """A plain boto3 client on the server, to look at queues from outside."""
+    import boto3
+
+    client = boto3.client("sqs", endpoint_url=queue_endpoint)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def queue_name(sqs_client: SQSClient) -> Iterator[str]:
+    """A fresh standard queue; messages stay invisible for 30 s."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    url = sqs_client.create_queue(QueueName=name, Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS)})["QueueUrl"]
+    yield name
+    sqs_client.delete_queue(QueueUrl=url)
+
+
+@contextmanager
+def _fresh_database(server: Embedded) -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    yield make_conninfo(server.dsn, dbname=name)
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
