@@ -24,8 +24,23 @@ _PIPE_CLOSED = 141
 """What a shell reports for a program that SIGPIPE ended, which is what other Unix tools do."""
 
 
-def report(error: BaseException, *, as_json: bool) -> int:
-    """Say on stderr what went wrong and return the exit code. Knows every way a command can end."""
+def report(error: BaseException, *, as_json: bool, colour: bool | None = None) -> int:
+    """Say on stderr what went wrong and return the exit code. Knows every way a command can end.
+
+    ``colour`` is None for "if stderr is a terminal".
+    """
+    with click.Context(click.Command("sofetch"), color=colour):
+        return _report(error, as_json=as_json)
+
+
+def hide_data_in_tracebacks() -> None:
+    """Whatever escapes (a thread, the interpreter's end) is reported by type and place, as in ``report``."""
+    sys.excepthook = lambda _type, error, _stack: _write_unexpected(error)
+    threading.excepthook = lambda arguments: _write_unexpected(arguments.exc_value)
+    sys.unraisablehook = lambda arguments: _write_unexpected(arguments.exc_value)
+
+
+def _report(error: BaseException, *, as_json: bool) -> int:
     match error:
         case BrokenPipeError():
             _silence_closed_pipes()
@@ -36,6 +51,9 @@ def report(error: BaseException, *, as_json: bool) -> int:
         case SofetchError():
             _write(error.what, error.hint, code=error.code, exit_code=error.exit_code, as_json=as_json)
             return error.exit_code
+        case click.exceptions.NoArgsIsHelpError():
+            error.show()
+            return ExitCode.USAGE
         case click.ClickException():
             hint = _usage_hint(error)
             _write(error.format_message(), hint, code="usage", exit_code=ExitCode.USAGE, as_json=as_json)
@@ -44,13 +62,6 @@ def report(error: BaseException, *, as_json: bool) -> int:
             what, hint = _unexpected(error)
             _write(what, hint, code="unexpected", exit_code=ExitCode.UNEXPECTED, as_json=as_json)
             return ExitCode.UNEXPECTED
-
-
-def hide_data_in_tracebacks() -> None:
-    """Whatever escapes (a thread, the interpreter's end) is reported by type and place, as in ``report``."""
-    sys.excepthook = lambda _type, error, _stack: _write_unexpected(error)
-    threading.excepthook = lambda arguments: _write_unexpected(arguments.exc_value)
-    sys.unraisablehook = lambda arguments: _write_unexpected(arguments.exc_value)
 
 
 def _write_unexpected(error: BaseException | None) -> None:

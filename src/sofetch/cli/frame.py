@@ -73,7 +73,7 @@ class Frame:
             click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {terminal_safe(text)}", err=True)
 
 
-class Command(click.Command):
+class Documented(click.Command):
     """A command whose help ends with an example and the environment variables it reads."""
 
     def __init__(
@@ -91,6 +91,10 @@ class Command(click.Command):
         super().format_epilog(ctx, formatter)
 
 
+class DocumentedGroup(Documented, click.Group):
+    """The same for a group of commands."""
+
+
 def write_example(formatter: click.HelpFormatter, example: str) -> None:
     """The section ``Example``: lines as they are, so that they can be copied."""
     with formatter.section("Example"):
@@ -100,19 +104,32 @@ def write_example(formatter: click.HelpFormatter, example: str) -> None:
 
 def command(
     name: str, *, example: str, environment: Sequence[Mapping[str, str]] = (), config: bool = True, as_json: bool = True
-) -> Callable[[Callable[..., Any]], Command]:
+) -> Callable[[Callable[..., Any]], Documented]:
     """Declare a command of the frame: its shared options, example and environment. It is given the Frame first.
 
     ``config`` and ``as_json`` say whether the command has a use for -c and --json.
     """
-    known: dict[str, str] = {}
-    for part in (CONFIG_ENV if config else {}, *environment):
-        known |= part
 
-    def declare(function: Callable[..., Any]) -> Command:
-        shared = shared_options(config=config, as_json=as_json)
-        make = click.command(name, cls=Command, example=example, environment=known)
-        return make(shared(click.pass_obj(function)))
+    def declare(function: Callable[..., Any]) -> Documented:
+        known = _environment(environment, config=config)
+        made = click.command(name, cls=Documented, example=example, environment=known)(click.pass_obj(function))
+        own = list(made.params)
+        shared_options(config=config, as_json=as_json)(made)
+        made.params = own + made.params[len(own) :]
+        return made
+
+    return declare
+
+
+def group(
+    name: str, *, example: str, environment: Sequence[Mapping[str, str]] = (), config: bool = True
+) -> Callable[[Callable[[], None]], DocumentedGroup]:
+    """Declare a group of commands in the same frame."""
+
+    def declare(function: Callable[[], None]) -> DocumentedGroup:
+        known = _environment(environment, config=config)
+        make = click.group(name, cls=DocumentedGroup, example=example, environment=known)
+        return make(shared_options(config=config)(function))
 
     return declare
 
@@ -146,6 +163,13 @@ def shared_options(*, config: bool = True, as_json: bool = True) -> Callable[[F]
         return function
 
     return add
+
+
+def _environment(parts: Sequence[Mapping[str, str]], *, config: bool) -> dict[str, str]:
+    known: dict[str, str] = {}
+    for part in (CONFIG_ENV if config else {}, *parts):
+        known |= part
+    return known
 
 
 def _keep(attribute: str) -> Callable[[click.Context, click.Parameter, Any], None]:

@@ -97,10 +97,8 @@ class Root(click.Group):
         try:
             code = super().main(given, prog_name or "sofetch", standalone_mode=False, **extra)
             sys.stdout.flush()
-        except Exception as error:  # noqa: BLE001 - the last place that can say anything
-            code = report(error, as_json="--json" in given)
-        except KeyboardInterrupt as error:
-            code = report(error, as_json="--json" in given)
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last place that can say anything
+            code = report(error, as_json="--json" in given, colour=False if "--no-color" in given else None)
         sys.exit(code if isinstance(code, int) else 0)
 
 

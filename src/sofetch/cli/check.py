@@ -1,0 +1,106 @@
+"""``sofetch check``: everything that the configuration names, tried. Each part knows how to check itself.
+
+Owns the order of the checks and the verdict. It changes nothing, in the queue or in the database.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from sofetch.cli.findings import finding_lines
+from sofetch.cli.frame import KEY_ENV, OVERRIDE_ENV, QUEUE_ENV, SINK_ENV, Frame, command
+from sofetch.cli.keys import keyring_fingerprint
+from sofetch.cli.text import count
+from sofetch.errors import ExitCode, SofetchError
+from sofetch.findings import Finding
+
+if TYPE_CHECKING:
+    from sofetch.settings import Settings
+
+
+@command(
+    "check",
+    example="sofetch check\nsofetch check --offline -c staging.toml",
+    environment=(KEY_ENV, SINK_ENV, QUEUE_ENV, OVERRIDE_ENV),
+)
+@click.option("--offline", is_flag=True, help="Check the configuration and the keys only.")
+def check(frame: Frame, *, offline: bool) -> None:
+    """Check the configuration, then try everything it names: keys, queue, database.
+
+    Each finding says what to do about it: ✓ is right, ! is worth a look, ✗ keeps `sofetch run` from working. Exits
+    with 5 if there is one ✗. Nothing is changed, and no message is taken.
+    """
+    found: list[Finding] = []
+    for finding in _findings(frame, offline=offline):
+        found.append(finding)
+        for line in finding_lines([finding]):
+            frame.say(line)
+    errors = sum(finding.severity == "error" for finding in found)
+    warnings = sum(finding.severity == "warning" for finding in found)
+    if frame.json:
+        listed = [msgspec.to_builtins(finding) for finding in found]
+        frame.data({"ok": errors == 0, "errors": errors, "warnings": warnings, "findings": listed})
+    frame.say()
+    frame.say(_verdict(errors, warnings))
+    if errors:
+        raise click.exceptions.Exit(ExitCode.FINDINGS)
+
+
+def _findings(frame: Frame, *, offline: bool) -> Iterator[Finding]:
+    from sofetch.config import lint_config
+
+    linted = lint_config(frame.config, environ=os.environ)
+    yield from linted
+    if any(finding.severity == "error" for finding in linted):
+        return
+    settings = frame.settings()
+    yield from _guarded("keys", lambda: _check_keys(settings))
+    if not offline:
+        yield from _guarded("queue", lambda: _check_queue(settings))
+        yield from _guarded("database", lambda: _check_database(settings))
+
+
+def _guarded(where: str, look: Callable[[], list[Finding]]) -> list[Finding]:
+    """What a part finds; if it cannot even look, that is the finding."""
+    try:
+        return look()
+    except SofetchError as error:
+        return [Finding(severity="error", code=error.code, where=where, what=error.what, hint=error.hint)]
+
+
+def _check_keys(settings: Settings) -> list[Finding]:
+    from sofetch.keys import load_keyring
+    from sofetch.mask import compile_masker
+
+    keyring = load_keyring(settings.keys, environ=os.environ)
+    compile_masker(settings, keyring)
+    what = f"primary key {keyring.primary.kid}, fingerprint {keyring_fingerprint(keyring)}"
+    return [Finding(severity="ok", code="keys_present", where="keys", what=what)]
+
+
+def _check_queue(settings: Settings) -> list[Finding]:
+    from sofetch.source.control import check_source
+
+    return check_source(settings)
+
+
+def _check_database(settings: Settings) -> list[Finding]:
+    from sofetch.load.dsn import resolve_dsn
+    from sofetch.load.inspect import check_sink
+
+    return check_sink(settings, dsn=resolve_dsn(settings.sink, environ=os.environ))
+
+
+def _verdict(errors: int, warnings: int) -> str:
+    if errors:
+        return click.style(
+            f"{count(errors, 'error')}, {count(warnings, 'warning')}: `sofetch run` would not work", bold=True
+        )
+    if warnings:
+        return click.style(f"{count(warnings, 'warning')}, no error: `sofetch run` would work", bold=True)
+    return click.style("all is well: `sofetch run` would work", bold=True)

@@ -1,0 +1,144 @@
+"""``sofetch run``: the worker, in a terminal or under a supervisor.
+
+Owns what a run shows while it goes on and at its end. What it does is ``sofetch.app``'s.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from sofetch.cli.frame import KEY_ENV, OVERRIDE_ENV, QUEUE_ENV, SINK_ENV, Frame, command
+from sofetch.cli.text import count, duration
+from sofetch.errors import SofetchError
+
+if TYPE_CHECKING:
+    from sofetch.events import Events
+    from sofetch.settings import LogSettings, Settings
+    from sofetch.worker import Summary
+
+
+@command(
+    "run",
+    example="sofetch run                   # until Ctrl-C or SIGTERM\nsofetch run --drain --json    # until empty",
+    environment=(KEY_ENV, SINK_ENV, QUEUE_ENV, OVERRIDE_ENV),
+)
+@click.option("--drain", is_flag=True, help="End when the queue is empty.")
+@click.option("--max-messages", type=click.IntRange(min=1), metavar="N", help="End after N received messages.")
+@click.option("--apply-schema", is_flag=True, help="Apply the missing DDL first, as `sofetch schema --apply` does.")
+def run(frame: Frame, *, drain: bool, max_messages: int | None, apply_schema: bool) -> None:
+    """Move messages from the queue into the table until stopped.
+
+    Each message is deleted from the queue only after the commit that made it durable, as a row or in quarantine. The
+    first SIGTERM or Ctrl-C finishes what is in hand, a second one stops at once; neither loses a message.
+
+    Progress and log lines go to stderr: one live line in a terminal, JSON lines elsewhere. The summary goes to stdout.
+    """
+    settings = frame.settings()
+    if apply_schema:
+        _apply_schema(frame, settings)
+    summary = _run(frame, settings, drain=drain, max_messages=max_messages)
+    _show_summary(frame, summary)
+
+
+def _run(frame: Frame, settings: Settings, *, drain: bool, max_messages: int | None) -> Summary:
+    from sofetch.app import Pipeline
+    from sofetch.stopping import Stop, stop_on_signals
+
+    stop = Stop()
+    with (
+        _events(frame, settings.log) as events,
+        stop_on_signals(stop),
+        _told_as_event(frame, settings.log, events),
+        Pipeline.open(settings, events=events, stop=stop) as pipeline,
+    ):
+        return pipeline.run(drain=drain, max_messages=max_messages)
+
+
+@contextmanager
+def _events(frame: Frame, log: LogSettings) -> Iterator[Events]:
+    """The events of the run, with their listeners: the log and, in a terminal, the live line."""
+    from sofetch.clock import SystemClock
+    from sofetch.events import Events
+    from sofetch.log import contain_stray_output, log_writer
+
+    clock = SystemClock()
+    if frame.quiet and log.level in {"debug", "info"}:
+        log = type(log)(format=log.format, level="warning")
+    if frame.quiet or not _pretty(log) or not sys.stderr.isatty():
+        events = Events(log_writer(log, clock=clock, stream=sys.stderr))
+        contain_stray_output(events)
+        yield events
+        return
+    from sofetch.cli.progress import RunProgress
+
+    with RunProgress(clock=clock) as progress:
+        events = Events(progress, log_writer(log, clock=clock, stream=sys.stderr))
+        contain_stray_output(events)
+        yield events
+
+
+@contextmanager
+def _told_as_event(frame: Frame, log: LogSettings, events: Events) -> Iterator[None]:
+    """Where the log is JSON, what ends the run is its last line, and no line of stderr is anything but JSON."""
+    from sofetch.events import Failed
+
+    try:
+        yield
+    except SofetchError as error:
+        if _pretty(log):
+            raise
+        events.emit(Failed(code=error.code, what=error.what, hint=error.hint))
+        if frame.json:
+            raise
+        raise click.exceptions.Exit(error.exit_code) from None
+
+
+def _pretty(log: LogSettings) -> bool:
+    return log.format == "pretty" or (log.format == "auto" and sys.stderr.isatty())
+
+
+def _apply_schema(frame: Frame, settings: Settings) -> None:
+    from sofetch.load.dsn import resolve_dsn
+    from sofetch.load.schema import apply_schema
+
+    applied = apply_schema(settings, dsn=resolve_dsn(settings.sink, environ=os.environ))
+    if applied and sys.stderr.isatty():
+        frame.note(f"schema: {count(len(applied), 'step')} applied")
+
+
+def _show_summary(frame: Frame, summary: Summary) -> None:
+    import msgspec
+
+    if frame.json:
+        frame.data(msgspec.to_builtins(summary))
+        return
+    counts = {
+        "received": (summary.received, ""),
+        "loaded": (summary.loaded, "rows in the table"),
+        "duplicates": (summary.duplicates, "loaded by an earlier delivery"),
+        "quarantined": (summary.quarantined, _reasons(summary)),
+        "released": (summary.released, "back in the queue, to be retried"),
+    }
+    digits = max(len(f"{number:,}") for number, _ in counts.values())
+    for name, (number, meaning) in counts.items():
+        frame.say(f"{name:<12} {number:>{digits},}{'  ' + meaning if number and meaning else ''}")
+    frame.say(_closing(summary))
+    if summary.quarantined:
+        frame.note("  → sofetch quarantine list")
+
+
+def _reasons(summary: Summary) -> str:
+    return ", ".join(f"{reason} {number:,}" for reason, number in sorted(summary.quarantined_by_reason.items()))
+
+
+def _closing(summary: Summary) -> str:
+    why = {"drained": "the queue is empty", "max_messages": "--max-messages is reached"}
+    ended = why.get(summary.stopped_by, f"stopped by {summary.stopped_by}")
+    rate = f" ({summary.received / summary.seconds:,.0f} messages/s)" if summary.seconds and summary.received else ""
+    return f"{ended} after {duration(summary.seconds)}{rate}"
