@@ -24,7 +24,8 @@ _MAX_SOCKET_PATH_BYTES = 103
 def unprivileged_user() -> pwd.struct_passwd | None:
     """Whom Postgres runs as: None for ourselves, or, as it refuses root, a user without privileges."""
     if os.geteuid() != 0:
-        return _ourselves()
+        _insist_on_a_name()
+        return None
     for name in ("postgres", "nobody"):
         try:
             user = pwd.getpwnam(name)
@@ -69,9 +70,7 @@ def lasting_folder(folder: Path, user: pwd.struct_passwd | None) -> Path:
             f"the folder {folder} cannot be used: {error.strerror}", hint="name one that can be written to"
         ) from None
     if foreign:
-        raise EmbeddedError(
-            f"the folder {folder} holds other things", hint="name an empty folder or one that is not there"
-        )
+        raise EmbeddedError(f"the folder {folder} holds other things", hint="name an empty folder or a new one")
     (folder / _MARK).touch()
     trouble = _trouble(folder, user)
     if trouble:
@@ -84,7 +83,7 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _ourselves() -> None:
+def _insist_on_a_name() -> None:
     try:
         pwd.getpwuid(os.geteuid())
     except KeyError:
@@ -97,6 +96,8 @@ def _ourselves() -> None:
 def _trouble(folder: Path, user: pwd.struct_passwd | None) -> str:
     if len(os.fsencode(folder / _SOCKET_NAME)) > _MAX_SOCKET_PATH_BYTES:
         return "its path is too long for a Unix socket"
+    if "," in str(folder):
+        return "its path holds a comma, which libpq takes for a list of hosts"
     folder.chmod(0o700)
     if user is None:
         return ""

@@ -58,8 +58,9 @@ class StartingQueue:
             if self._comes_up():
                 return QueueServer(self._server, self._port)
             self.stop()
+        words = process.last_lines(self._log)
         raise EmbeddedError(
-            f"the embedded SQS server did not start on {_PORTS_TRIED} ports of 127.0.0.1\n{process.last_lines(self._log)}",
+            f"the embedded SQS server did not start on {_PORTS_TRIED} ports of 127.0.0.1\n{words}",
             hint="see the lines above, or name your own queue: [source] queue and endpoint",
         )
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Self, assert_never
 
 import msgspec
 
@@ -135,11 +135,14 @@ class Embedded:
         line = self._guard.stdout.readline() if self._guard.stdout else b""
         if not line:
             raise EmbeddedError(f"the guard of the embedded servers ended unasked\n{self._last_words()}")
-        match msgspec.json.decode(line, type=Answer):
-            case Ready() as ready:
-                return ready
+        answer: Answer = msgspec.json.decode(line, type=Answer)
+        match answer:
+            case Ready():
+                return answer
             case Failed(what, hint):
                 raise EmbeddedError(what, hint=hint)
+            case _:
+                assert_never(answer)
 
     def _last_words(self) -> str:
         words = self._guard.stderr.read() if self._guard.stderr else b""
