@@ -21,7 +21,7 @@ _DEVICE_TYPES = ("android", "android", "ios")
 _RETURNING_IN_100 = 25  # logins by someone seen before, most of them from a device and an address seen before
 _IPV6_IN_100 = 12
 _REMEMBERED = 1_000
-_UNROUTED_FIRST_OCTETS = frozenset((0, 10, 127, 169, 172, 192, 198, 203))
+_UNROUTED_FIRST_OCTETS = frozenset((0, 10, 100, 127, 169, 172, 192, 198, 203))
 
 
 def example_logins() -> list[bytes]:
