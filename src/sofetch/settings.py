@@ -166,10 +166,6 @@ class ColumnSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             "and string (to truncate_to characters); `bucket` takes date (to its month) and email (to its domain)."
         ),
     ] = "string"
-    truncate_to: Annotated[
-        Annotated[int, Meta(ge=1, le=1_000)] | None,
-        Meta(description="Characters that `truncate` keeps of a string, as 3 for the start of a postcode."),
-    ] = None
     domain: Annotated[
         Domain | None,
         Meta(description="Join domain: equal values of one domain have equal tokens. Default: the field's path."),
@@ -181,7 +177,13 @@ class ColumnSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     sentinels: Annotated[
         list[str], Meta(description="Values that mean nothing and are stored as NULL, as `unknown` or `0.0.0.0`.")
     ] = field(default_factory=list)
-    redact_to: Annotated[str, Meta(description="The constant that `redact` stores.")] = "[redacted]"
+    redact_to: Annotated[
+        str, Meta(description="The constant that `redact` stores, and `truncate` where it would hide nothing.")
+    ] = "[redacted]"
+    truncate_to: Annotated[
+        Annotated[int, Meta(ge=1, le=256)] | None,
+        Meta(description="Leading characters that `truncate` keeps of a string. An ip keeps its /24 or /48."),
+    ] = None
     personal: Annotated[
         bool | None,
         Meta(description="`false` says that an unmasked column holds nothing personal, whatever its name looks like."),
