@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import tomllib
 from bisect import bisect_right
+from contextlib import suppress
 
 Path = tuple[str | int, ...]
 
@@ -30,10 +31,8 @@ _PLAIN_VALUE = re.compile(r"[^,\]}#\n]+")
 def find_positions(text: str) -> Positions:
     """The line of every table, key and array element of a document that tomllib accepts."""
     reader = _Reader(text)
-    try:
+    with suppress(_Lost, RecursionError):
         reader.read_document()
-    except _Lost:
-        pass
     return Positions(reader.lines)
 
 

@@ -7,12 +7,11 @@ documentation all stand on it, so that none of them can disagree with the types.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, assert_never
+from typing import Any, Literal, assert_never, get_args, get_origin
 
 import msgspec
 from msgspec import Struct, inspect
 
-from sofetch import settings
 from sofetch.settings import ColumnSettings, Settings
 
 COLUMN = "column"
@@ -56,8 +55,7 @@ class Key(Struct, frozen=True, kw_only=True):
 @cache
 def sections() -> dict[str, dict[str, Key]]:
     """Every section by name, ``column`` included, and its keys by the name they have in the file."""
-    tables = {field.encode_name: _struct_of(field.type) for field in msgspec.structs.fields(Settings)}
-    return {name: _keys(name, struct) for name, struct in tables.items()}
+    return {name: _keys(name, struct) for name, struct in _tables().items()}
 
 
 def describe_settings() -> list[SettingDoc]:
@@ -71,7 +69,7 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "sofetch.toml", **schema}
 
 
-def describe_type(kind: inspect.Type) -> str:
+def describe_type(kind: inspect.Type) -> str:  # noqa: PLR0911  # one for each type
     """What a type takes, in words, limits included."""
     match kind:
         case inspect.Metadata():
@@ -107,11 +105,14 @@ def choices(kind: inspect.Type) -> tuple[str, ...]:
             return ()
 
 
+def _tables() -> dict[str, type[Struct]]:
+    return {field.encode_name: _struct_of(field.type) for field in msgspec.structs.fields(Settings)}
+
+
 def _keys(section: str, struct: type[Struct]) -> dict[str, Key]:
-    described = inspect.type_info(struct)
-    assert isinstance(described, inspect.StructType)
-    pairs = zip(msgspec.structs.fields(struct), described.fields, strict=True)
-    return {info.encode_name: _key(section, info, field.type) for info, field in pairs}
+    infos = msgspec.structs.fields(struct)
+    types = inspect.multi_type_info([info.type for info in infos])
+    return {info.encode_name: _key(section, info, kind) for info, kind in zip(infos, types, strict=True)}
 
 
 def _key(section: str, info: msgspec.structs.FieldInfo, kind: inspect.Type) -> Key:
@@ -188,13 +189,18 @@ def _limits(kind: inspect.IntType | inspect.FloatType) -> str:
 
 
 def _in_file_order(kind: inspect.LiteralType) -> tuple[Any, ...]:
-    """msgspec sorts the words of a Literal; users read them in the order in which the settings name them."""
-    for literal in _LITERALS:
-        if frozenset(literal) == frozenset(kind.values):
-            return literal
-    return kind.values
+    """Msgspec sorts the words of a Literal; users read them in the order in which the settings name them."""
+    return _literals().get(frozenset(kind.values), kind.values)
 
 
-_LITERALS: tuple[tuple[Any, ...], ...] = tuple(
-    alias.__args__ for alias in (settings.ColumnType, settings.MaskName, settings.Kind)
-)
+@cache
+def _literals() -> dict[frozenset[Any], tuple[Any, ...]]:
+    annotations = [info.type for table in _tables().values() for info in msgspec.structs.fields(table)]
+    return {frozenset(words): words for annotation in annotations for words in _words(annotation)}
+
+
+def _words(annotation: Any) -> list[tuple[Any, ...]]:
+    parts = get_args(annotation)
+    if get_origin(annotation) is Literal:
+        return [parts]
+    return [words for part in parts for words in _words(part)]

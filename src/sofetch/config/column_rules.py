@@ -1,0 +1,207 @@
+"""Rules within one column: which keys go together, and whether what they say can work.
+
+Owns what is wrong with a column whatever the other columns are. A rule keeps quiet where a key that it needs is broken:
+that is reported already, and what follows from it is noise.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from sofetch.columns import unsuited
+from sofetch.config.defaults import default_fits
+from sofetch.config.report import Report, did_you_mean
+from sofetch.config.shape import Part
+from sofetch.paths import parse_path
+from sofetch.personal import personal_by_name
+from sofetch.settings import ColumnSettings
+
+ENVELOPE_TYPES: Final[dict[str, tuple[str, ...]]] = {
+    "message_id": ("text", "uuid"),
+    "sent_time": ("timestamp",),
+    "sent_date": ("date",),
+    "receive_time": ("timestamp",),
+    "queue": ("text",),
+    "group_id": ("text",),
+}
+"""The types that hold each value of the envelope, the usual one first."""
+
+_ATTRIBUTE = re.compile(r"attribute:[A-Za-z0-9_.-]{1,256}")
+_MASK_ONLY = ("kind", "domain", "not_of_kind", "sentinels", "redact_to", "truncate_to")
+_UNMASKED_ONLY = ("value", "default", "type", "max_length", "personal")
+_BODY_ONLY = ("from", "default", "mask", "personal")
+_KEYS_OF_MASK: Final[dict[str, frozenset[str]]] = {
+    "token": frozenset({"kind", "domain", "not_of_kind", "sentinels"}),
+    "redact": frozenset({"redact_to", "sentinels"}),
+    "truncate": frozenset({"kind", "not_of_kind", "sentinels", "redact_to", "truncate_to"}),
+    "bucket": frozenset({"kind", "not_of_kind", "sentinels", "redact_to"}),
+}
+_SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
+_LONGEST_IDENTIFIER_BYTES = 63
+
+
+def check_column(column: Part, report: Report) -> None:
+    """Report everything that is wrong within the column."""
+    for rule in _RULES:
+        rule(column, report)
+
+
+def title(column: Part) -> str:
+    """How a finding names the column."""
+    name = column.given.get("name")
+    return f"column `{name}`" if isinstance(name, str) and name.isprintable() else "the column"
+
+
+def as_settings(column: Part) -> ColumnSettings | None:
+    """The column as its settings, or None where something about it is broken."""
+    if column.broken or "name" not in column.given:
+        return None
+    return msgspec.convert(column.given, ColumnSettings)
+
+
+def is_identifier(name: str) -> bool:
+    """Whether Postgres can hold the name as it is; a longer one it would cut off without a word."""
+    return name.isprintable() and '"' not in name and 0 < len(name.encode()) <= _LONGEST_IDENTIFIER_BYTES
+
+
+def _check_name(column: Part, report: Report) -> None:
+    name = column.given.get("name", "column")
+    if not is_identifier(name):
+        hint = "at most 63 bytes of UTF-8, no quotes, no control characters"
+        report.error("bad_name", column.at("name"), "`name` cannot name a column in Postgres", hint=hint)
+    elif name in _SYSTEM_COLUMNS:
+        hint = "choose another name"
+        report.error("bad_name", column.at("name"), f"`{name}` is a column that Postgres has in every table", hint=hint)
+
+
+def _check_company(column: Part, report: Report) -> None:
+    """Keys that exclude each other."""
+    if column.has("mask"):
+        _refuse(column, _UNMASKED_ONLY, report, why="a masked column cannot have `{}`", hint=_without_mask)
+        _check_keys_of_mask(column, report)
+    else:
+        _refuse(column, _MASK_ONLY, report, why="`{}` does nothing without `mask`", hint=_with_mask)
+    if column.has("value"):
+        taken = tuple(key for key in _BODY_ONLY if key != "mask")
+        _refuse(column, taken, report, why="a column with `value` cannot have `{}`", hint=_without_value)
+    if column.has("default") and column.given.get("required") is True:
+        hint = "a missing value is either rejected or replaced: drop one of the two"
+        report.error(
+            "keys_exclude", column.at("default"), f"{title(column)} has both `required` and `default`", hint=hint
+        )
+
+
+def _refuse(column: Part, keys: tuple[str, ...], report: Report, *, why: str, hint: Callable[[str], str]) -> None:
+    for key in keys:
+        if column.has(key):
+            report.error("keys_exclude", column.at(key), f"{title(column)}: " + why.format(key), hint=hint(key))
+
+
+def _without_mask(key: str) -> str:
+    if key == "type":
+        return "drop it: the mask decides the type"
+    return f"drop `{key}`, or `mask` if the value is not personal"
+
+
+def _with_mask(key: str) -> str:
+    return f'add mask = "token" (or redact, truncate, bucket), or drop `{key}`'
+
+
+def _without_value(key: str) -> str:
+    return f"`value` comes from the message's envelope, not its body: drop `{key}` or `value`"
+
+
+def _check_keys_of_mask(column: Part, report: Report) -> None:
+    mask = column.given.get("mask")
+    if mask is None:
+        return
+    for key in _MASK_ONLY:
+        if column.has(key) and key not in _KEYS_OF_MASK[mask]:
+            others = [f'"{other}"' for other, keys in _KEYS_OF_MASK.items() if key in keys]
+            hint = f"drop it; it is for mask = {' or '.join(others)}"
+            report.error(
+                "keys_exclude", column.at(key), f'{title(column)}: `{key}` does nothing for mask "{mask}"', hint=hint
+            )
+
+
+def _check_mask(column: Part, report: Report) -> None:
+    settings = as_settings(column)
+    if settings is not None and (reason := unsuited(settings)) is not None:
+        report.error("bad_mask", column.at("mask"), f"{title(column)}: {reason.what}", hint=reason.hint)
+
+
+def _check_from(column: Part, report: Report) -> None:
+    key = "from" if "from" in column.given else "name"
+    path = column.given.get(key)
+    if path is None or column.has("value") or "from" in column.broken:
+        return
+    try:
+        parse_path(path)
+    except ValueError as error:
+        hint = "" if key == "from" else "give its place in the JSON with `from`"
+        report.error("bad_path", column.at(key), f"{title(column)}: the path {error}", hint=hint)
+
+
+def _check_value(column: Part, report: Report) -> None:
+    value = column.given.get("value")
+    if value is None or _ATTRIBUTE.fullmatch(value):
+        return
+    if value not in ENVELOPE_TYPES:
+        otherwise = f"it is one of {', '.join(ENVELOPE_TYPES)}, attribute:NAME"
+        hint = did_you_mean(value, ENVELOPE_TYPES, otherwise=otherwise)
+        report.error(
+            "bad_value", column.at("value"), f"{title(column)}: `value` names nothing of the envelope", hint=hint
+        )
+    elif "type" in column.given and column.given["type"] not in ENVELOPE_TYPES[value]:
+        right = " or ".join(f'"{word}"' for word in ENVELOPE_TYPES[value])
+        report.error(
+            "bad_type", column.at("type"), f"{title(column)}: {value} is not of this type", hint=f"type = {right}"
+        )
+
+
+def _check_max_length(column: Part, report: Report) -> None:
+    if "max_length" in column.given and not column.has("mask") and column.given.get("type", "text") != "text":
+        hint = "drop it, or the `type`"
+        report.error(
+            "keys_exclude", column.at("max_length"), f"{title(column)}: `max_length` is for text only", hint=hint
+        )
+
+
+def _check_default(column: Part, report: Report) -> None:
+    settings = as_settings(column)
+    if settings is None or settings.default is None or settings.mask is not None or settings.value is not None:
+        return
+    if not default_fits(settings):
+        hint = "give one that the column could hold, as a message would have it"
+        report.error(
+            "bad_default", column.at("default"), f"{title(column)}: `default` is no {settings.type}", hint=hint
+        )
+
+
+def _check_personal(column: Part, report: Report) -> None:
+    """Warn of a column that looks personal and is loaded in the clear."""
+    if any(column.has(key) for key in ("mask", "value", "personal")) or column.given.get("type") == "bool":
+        return
+    for key in ("from", "name"):
+        personal = personal_by_name(column.given.get(key, ""))
+        if personal is not None:
+            what = f"{title(column)} looks like {personal.what} and is not masked"
+            hint = f'add mask = "{personal.mask}"; or personal = false if it holds nothing personal'
+            report.warning("personal_unmasked", column.at(key), what, hint=hint)
+            return
+
+
+_RULES = (
+    _check_name,
+    _check_company,
+    _check_mask,
+    _check_from,
+    _check_value,
+    _check_max_length,
+    _check_default,
+    _check_personal,
+)
