@@ -1,0 +1,17 @@
+"""Masking: what makes personal values tokens, and nothing else. See ``policy`` for the way through it."""
+
+from sofetch.mask.identity import ledger_key
+from sofetch.mask.keyring import KeyFingerprint, Keyring, new_keyring_text, parse_keyring
+from sofetch.mask.policy import Masker, compile_masker
+from sofetch.mask.seal import unseal
+
+__all__ = [
+    "KeyFingerprint",
+    "Keyring",
+    "Masker",
+    "compile_masker",
+    "ledger_key",
+    "new_keyring_text",
+    "parse_keyring",
+    "unseal",
+]

@@ -1,0 +1,144 @@
+"""The keyring: a handle to master keys that gives derived keys and never shows, copies or pickles material.
+
+Owns the keyring's JSON form, the statuses and their meaning, and key derivation (``pii/v1``). It must not do I/O; where
+the text comes from is ``sofetch.keys``. Error texts name the key by position or kid, never what it holds.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Final, NoReturn
+
+from msgspec import Struct
+
+from sofetch.errors import KeyringError
+from sofetch.mask.keyring_text import KeyEntry, Status, parse_entries
+from sofetch.mask.primitives import hkdf_sha256, random_key
+
+PROTOCOL: Final = b"pii/v1"
+FORM_HINT: Final = (
+    'its form is {"keys": [{"kid": "k1", "material": "<base64 of 32 bytes>", "status": "primary"}]}; '
+    "`sofetch keys new` makes one"
+)
+
+__all__ = ["Key", "KeyFingerprint", "Keyring", "Status", "new_keyring_text", "parse_keyring"]
+
+
+class KeyFingerprint(Struct, frozen=True):
+    """Sixteen bytes that tell one derived key from another and say nothing of either.
+
+    Stored beside the table, so that a wrong key cannot fork the tokens unseen.
+    """
+
+    scheme: str
+    domain: str
+    kid: str
+    fingerprint: bytes
+
+
+class _Handle:
+    """What a secret's handle refuses: to show, to be copied, to be pickled."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} redacted>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:  # copy, deepcopy and pickle all come here
+        raise TypeError(f"{type(self).__name__} holds key material and is never pickled or copied")
+
+
+class Key(_Handle):
+    """One key of the ring. The material lives in a closure, out of reach of what walks attributes or prints locals."""
+
+    __slots__ = ("_derive", "kid", "status")
+
+    def __init__(self, entry: KeyEntry) -> None:
+        self.kid = entry.kid
+        self.status = entry.status
+        self._derive = _derivation(entry.material) if entry.material is not None else None
+
+    def derive(self, *, scheme: str, domain: str, length: int) -> bytes:
+        """``K = HKDF(material, info = "pii/v1" 00 scheme 00 domain, length)``.
+
+        The join domain is part of the key: one domain joins, different domains cannot. Raises KeyringError for a
+        destroyed key.
+        """
+        if self._derive is None:
+            raise KeyringError(f"key {self.kid} is destroyed and cannot be used")
+        return self._derive(b"\0".join((PROTOCOL, _label(scheme), _label(domain))), length)
+
+    def fingerprint(self, *, scheme: str, domain: str) -> KeyFingerprint:
+        """Of the key for this scheme and domain; derived beside it, so that no key serves two purposes."""
+        digest = self.derive(scheme="fingerprint\0" + scheme, domain=domain, length=16)
+        return KeyFingerprint(scheme, domain, self.kid, digest)
+
+
+class Keyring(_Handle):
+    """Keys in the order of the ring, exactly one of them primary.
+
+    ``primary`` makes what is new. ``active`` keys listed before it are earlier steps of the token chain; those listed
+    after it are staged and make nothing yet. ``decrypt_only`` keys only open what they closed. ``destroyed`` keys have
+    no material: the entry keeps their kid from being used again.
+    """
+
+    __slots__ = ("_keys",)
+
+    def __init__(self, entries: list[KeyEntry]) -> None:
+        self._keys = tuple(Key(entry) for entry in entries)
+
+    @property
+    def primary(self) -> Key:
+        """The key that makes what is new."""
+        return next(key for key in self._keys if key.status == "primary")
+
+    @property
+    def oldest(self) -> Key:
+        """The first key that is not destroyed: what must not change with a rotation is made with it."""
+        return next(key for key in self._keys if key.status != "destroyed")
+
+    @property
+    def token_chain(self) -> tuple[Key, ...]:
+        """The keys a token passes through, first to last: the active ones listed before the primary, then it."""
+        before = self._keys[: self._keys.index(self.primary)]
+        return (*(key for key in before if key.status == "active"), self.primary)
+
+    def get(self, kid: str) -> Key:
+        """The key named ``kid``. Raises KeyringError if the ring has none of that name."""
+        for key in self._keys:
+            if key.kid == kid:
+                return key
+        raise KeyringError("the keyring has no key of the wanted kid", hint="use the keyring the data was made with")
+
+
+def parse_keyring(text: str, *, where: str = "the keyring") -> Keyring:
+    """The keyring that ``text`` describes; ``where`` names it in errors.
+
+    Raises KeyringError that says which entry is wrong and how. No frame of its traceback holds material.
+    """
+    parsed = parse_entries(text)
+    del text
+    if isinstance(parsed, str):
+        raise KeyringError(f"{where} {parsed}", hint=FORM_HINT)
+    return Keyring(parsed)
+
+
+def new_keyring_text(kid: str = "k1") -> str:
+    """The JSON of a keyring with one new primary key. Keep it as you would a password."""
+    entry = {"kid": kid, "material": base64.b64encode(random_key()).decode(), "status": "primary"}
+    text = json.dumps({"keys": [entry]}, indent=2) + "\n"
+    parse_keyring(text)  # a kid that is not one is refused here, not at the next start
+    return text
+
+
+def _derivation(material: bytes) -> Callable[[bytes, int], bytes]:
+    def derive(info: bytes, length: int) -> bytes:
+        return hkdf_sha256(material, info=info, length=length)
+
+    return derive
+
+
+def _label(text: str) -> bytes:
+    return text.encode()
