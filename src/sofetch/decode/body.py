@@ -1,0 +1,92 @@
+r"""What a body must be before its fields are looked at: not too large, UTF-8, not too deep, one JSON document.
+
+Owns the checks of the whole body. Must not know of columns. What is decided here:
+
+* One leading byte order mark is skipped; UTF-16 and UTF-32 are not read.
+* The whole body must be UTF-8, also where no column looks.
+* Nesting is limited to ``MAX_DEPTH`` whatever the interpreter would bear, so that the answer is the same in every
+  thread, on every version of Python and in every retry, and a C stack is never at risk.
+* A lone surrogate anywhere (``"\ud800"``) makes the document one that no UTF-8 text can hold: ``invalid_unicode``.
+* ``NaN``, ``Infinity``, comments, trailing commas, a second document: not JSON.
+* Of several equal keys in one object the last one counts, as in Postgres' jsonb.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import accumulate
+
+import msgspec
+
+from sofetch.decode.unfit import Unfit
+from sofetch.record import Reason
+
+MAX_DEPTH = 256
+"""Objects and arrays inside one another. Real events use a handful; the parser's own limit is below 1,000."""
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_JSON_SPACE = b" \t\r\n"
+_SYNTAX = msgspec.json.Decoder(msgspec.Raw)
+
+# The closing quote is optional, so that an unterminated string costs one pass over the rest and not one per quote.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_STEPS = dict.fromkeys(b"[{", 1) | dict.fromkeys(b"]}", -1)
+
+_ESCAPE = re.compile(
+    rb"\\(?:(?P<pair>u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+
+
+def readable(body: bytes, *, max_bytes: int) -> bytes:
+    """The body, without a byte order mark, once it is known that parsing it is safe. Otherwise raises Unfit."""
+    if len(body) > max_bytes:
+        raise Unfit(Reason.BODY_TOO_LARGE)
+    if not body.isascii():
+        body = _utf8(body)
+    # More opening brackets than the limit are needed to be too deep; counting them is much cheaper than following.
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
+        raise Unfit(Reason.TOO_DEEP)
+    return body
+
+
+def syntax_fault(body: bytes) -> Reason | None:
+    """What is wrong with the body as a JSON document; None if it is one. Asked only after a parse failed."""
+    if not body.strip(_JSON_SPACE):
+        return Reason.EMPTY_BODY
+    if _is_json(body):
+        return None
+    mended = _ESCAPE.sub(_mend_surrogate, body)
+    return Reason.INVALID_UNICODE if mended != body and _is_json(mended) else Reason.NOT_JSON
+
+
+def without_strings(document: bytes) -> bytes:
+    """The document with every string taken out: what is left is brackets, numbers, literals and punctuation."""
+    return _STRING.sub(b"", document)
+
+
+def _utf8(body: bytes) -> bytes:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        raise Unfit(Reason.NOT_UTF8) from None
+    return body.removeprefix(_BYTE_ORDER_MARK)
+
+
+def _depth(body: bytes) -> int:
+    brackets = without_strings(body).translate(None, _NOT_BRACKETS)
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        _SYNTAX.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
+
+
+def _mend_surrogate(match: re.Match[bytes]) -> bytes:
+    return rb"\ufffd" if match["lone"] is not None else match[0]
