@@ -52,17 +52,28 @@ def check(frame: Frame, *, offline: bool) -> None:
 
 
 def _findings(frame: Frame, *, offline: bool) -> Iterator[Finding]:
-    from sofetch.config import lint_config
-
-    linted = lint_config(frame.config, environ=os.environ)
+    linted = _guarded("configuration", lambda: _lint(frame))
     yield from linted
     if any(finding.severity == "error" for finding in linted):
         return
     settings = frame.settings()
+    yield _described(settings)
     yield from _guarded("keys", lambda: _check_keys(settings))
     if not offline:
         yield from _guarded("queue", lambda: _check_queue(settings))
         yield from _guarded("database", lambda: _check_database(settings))
+
+
+def _lint(frame: Frame) -> list[Finding]:
+    from sofetch.config import lint_config
+
+    return lint_config(frame.config, environ=os.environ)
+
+
+def _described(settings: Settings) -> Finding:
+    masked = [column.name for column in settings.column if column.mask is not None]
+    what = f"{count(len(settings.column), 'column')}, {len(masked):,} masked ({', '.join(masked) or 'none'})"
+    return Finding(severity="ok", code="config_valid", where="configuration", what=what)
 
 
 def _guarded(where: str, look: Callable[[], list[Finding]]) -> list[Finding]:

@@ -24,6 +24,10 @@ _PIPE_CLOSED = 141
 """What a shell reports for a program that SIGPIPE ended, which is what other Unix tools do."""
 
 
+class ReaderLeft(Exception):
+    """Whoever read our output closed it."""
+
+
 def report(error: BaseException, *, as_json: bool, colour: bool | None = None) -> int:
     """Say on stderr what went wrong and return the exit code. Knows every way a command can end.
 
@@ -42,7 +46,7 @@ def hide_data_in_tracebacks() -> None:
 
 def _report(error: BaseException, *, as_json: bool) -> int:
     match error:
-        case BrokenPipeError():
+        case BrokenPipeError() | ReaderLeft():
             _silence_closed_pipes()
             return _PIPE_CLOSED
         case KeyboardInterrupt() | click.Abort():

@@ -136,31 +136,18 @@ def group(
 
 def shared_options(*, config: bool = True, as_json: bool = True) -> Callable[[F], F]:
     """The options of the frame. They may stand before or after the subcommand; after it wins."""
-    options = [
-        click.option("--no-color", is_flag=True, expose_value=False, callback=_no_color, help="No colour."),
-        click.option("-q", "--quiet", is_flag=True, expose_value=False, callback=_keep("quiet"), help="Results only."),
-    ]
-    if as_json:
-        options.append(
-            click.option("--json", is_flag=True, expose_value=False, callback=_keep("json"), help="Print JSON.")
-        )
+    options = []
     if config:
-        options.append(
-            click.option(
-                "-c",
-                "--config",
-                type=click.Path(),
-                metavar="FILE",
-                expose_value=False,
-                callback=_keep("config"),
-                help="Configuration. Default: $SOFETCH_CONFIG, else ./sofetch.toml.",
-            )
-        )
+        options.append(_CONFIG_OPTION)
+    if as_json:
+        options.append(_JSON_OPTION)
+    options += [_QUIET_OPTION, _NO_COLOR_OPTION]
 
-    def add(function: F) -> F:
-        for option in options:
-            function = option(function)
-        return function
+    def add(target: F) -> F:
+        # A command lists options as they are added, a function (that becomes one) the other way round.
+        for option in options if isinstance(target, click.Command) else reversed(options):
+            option(target)
+        return target
 
     return add
 
@@ -184,3 +171,26 @@ def _no_color(ctx: click.Context, _parameter: click.Parameter, value: bool) -> N
     ctx.ensure_object(Frame)
     if value or os.environ.get("NO_COLOR"):
         ctx.color = False
+
+
+_CONFIG_OPTION = click.option(
+    "-c",
+    "--config",
+    type=click.Path(),
+    metavar="FILE",
+    expose_value=False,
+    callback=_keep("config"),
+    help="Configuration. Default: $SOFETCH_CONFIG, else ./sofetch.toml.",
+)
+_JSON_OPTION = click.option(
+    "--json", is_flag=True, expose_value=False, callback=_keep("json"), help="Print JSON; errors too."
+)
+_QUIET_OPTION = click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    expose_value=False,
+    callback=_keep("quiet"),
+    help="Results only: no hints, no progress.",
+)
+_NO_COLOR_OPTION = click.option("--no-color", is_flag=True, expose_value=False, callback=_no_color, help="No colour.")

@@ -1,8 +1,7 @@
-"""``sofetch keys``: making a keyring. Key material goes into the file and nowhere else: not to stdout, not to a log."""
+"""``sofetch keys``: making a keyring. Owns what is said about it; the file and its content are ``sofetch.keys``'s."""
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING
 import click
 
 from sofetch.cli.frame import Frame, command, group
-from sofetch.errors import ConfigError, SofetchError
 
 if TYPE_CHECKING:
     from sofetch.mask.keyring import Keyring
@@ -56,11 +54,10 @@ def new(frame: Frame, *, path: Path, kid: str) -> None:
     backups do not go: who holds both can test guesses against the tokens, and who loses it cannot make the same tokens
     again. An existing file is never overwritten.
     """
-    from sofetch.mask.keyring import new_keyring_text, parse_keyring
+    from sofetch.keys import load_keyring_file, write_new_keyring
 
-    text = new_keyring_text(kid)
-    fingerprint = keyring_fingerprint(parse_keyring(text))
-    _create(path, text)
+    write_new_keyring(path, kid=kid)
+    fingerprint = keyring_fingerprint(load_keyring_file(path))
     resolved = path.resolve()
     if frame.json:
         frame.data({"file": str(resolved), "kid": kid, "fingerprint": fingerprint})
@@ -78,23 +75,3 @@ def keyring_fingerprint(keyring: Keyring) -> str:
 
 
 keys.add_command(new)
-
-
-def _create(path: Path, text: str) -> None:
-    """Write a new file with mode 0600 from its first moment; leave nothing behind if that fails."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    except FileExistsError:
-        hint = "choose another file with -o; a keyring is never overwritten, its tokens would be lost with it"
-        raise ConfigError(f"{path} exists already", hint=hint) from None
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be created: {error.strerror}", hint="choose another file with -o") from None
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            os.fchmod(descriptor, 0o600)
-            file.write(text if text.endswith("\n") else text + "\n")
-            file.flush()
-            os.fsync(descriptor)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise SofetchError(f"{path} cannot be written: {error.strerror}", hint="see to the disk") from None

@@ -6,6 +6,7 @@ Owns the list of commands. It must not import a command's module before the comm
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
-from sofetch.cli.failure import TRACEBACK_ENV, report
+from sofetch.cli.failure import TRACEBACK_ENV, ReaderLeft, report
 from sofetch.cli.frame import COLOR_ENV, CONFIG_ENV, shared_options, write_example
 
 
@@ -88,6 +89,13 @@ class Root(click.Group):
         with formatter.section("Exit codes"):
             formatter.write_dl(list(EXIT_CODES.items()))
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click's, but a reader that left is told apart: click would make it exit code 1."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise ReaderLeft from None
+
     def main(  # type: ignore[override] # one shape of click's overloads: this one always exits
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
     ) -> NoReturn:
@@ -98,8 +106,12 @@ class Root(click.Group):
             code = super().main(given, prog_name or "sofetch", standalone_mode=False, **extra)
             sys.stdout.flush()
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last place that can say anything
-            code = report(error, as_json="--json" in given, colour=False if "--no-color" in given else None)
+            code = report(error, as_json="--json" in given, colour=_colour(given))
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _colour(arguments: Sequence[str]) -> bool | None:
+    return False if "--no-color" in arguments or os.environ.get("NO_COLOR") else None
 
 
 EXIT_CODES = {

@@ -41,16 +41,17 @@ def settings(frame: Frame, *, json_schema: bool) -> None:
 
 def _print(frame: Frame, known: Iterable[SettingDoc]) -> None:
     for section, settings_of_section in groupby(known, key=attrgetter("section")):
-        frame.say(click.style(f"[[{section}]]" if section == "column" else f"[{section}]", bold=True))
+        frame.say(click.style(section, bold=True))
         for setting in settings_of_section:
             _print_setting(frame, setting)
         frame.say()
 
 
 def _print_setting(frame: Frame, setting: SettingDoc) -> None:
-    frame.say(f"  {setting.key} = {setting.default}   {click.style(setting.type, dim=True)}")
+    head = f"{setting.key} = {setting.default}" if setting.default else setting.key
+    kind = f"{setting.type}, required" if setting.required else setting.type
+    frame.say(f"  {head}   {click.style(kind, dim=True)}")
     width = min(shutil.get_terminal_size().columns, 100)
     for line in textwrap.wrap(setting.description, width - 6):
         frame.say(f"      {line}")
-    if setting.env:
-        frame.say(f"      {click.style(setting.env, dim=True)}")
+    frame.say(f"      {click.style(setting.env, dim=True)}")
