@@ -21,7 +21,7 @@ FILE_VARIABLE: Final = "SOFETCH_KEYRING_FILE"
 MAX_KEYRING_BYTES: Final = 1_048_576
 
 NO_KEY_HINT: Final = (
-    f"make one with `sofetch keys new FILE` and name it in {FILE_VARIABLE} or in [keys] file, "
+    f"make one with `sofetch keys new -o FILE` and name it in {FILE_VARIABLE} or in [keys] file, "
     f"or put its JSON in {KEYRING_VARIABLE}"
 )
 
