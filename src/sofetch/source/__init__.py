@@ -1,0 +1,26 @@
+"""The SQS source: receiving and deleting fleets round a bounded buffer, and control of queues.
+
+The only place, beside the key fetcher, where boto3 and botocore may be imported; importing this package itself
+imports neither, so that ``sofetch --help`` stays quick.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sofetch.ports import Clock
+    from sofetch.settings import SourceSettings
+    from sofetch.source.sqs import SqsSource
+
+
+def open_source(settings: SourceSettings, *, clock: Clock, drain: bool = False) -> SqsSource:
+    """Find the configured queue and open a source on it; close it when done.
+
+    ``drain`` is for runs that end when the queue is empty: long polls last a second at most, so that the end is
+    noticed soon. Raises SourceUnavailable or SourceRefused.
+    """
+    from sofetch.source.boto import open_transport
+    from sofetch.source.sqs import SqsSource
+
+    return SqsSource(settings, transport=open_transport(settings), clock=clock, drain=drain)

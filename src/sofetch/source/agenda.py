@@ -1,0 +1,227 @@
+"""What to call next: deletes and releases gathered into tens, retries after a while, extensions before they are due.
+
+Owns order, gathering and backoff of the calls that settle or extend held messages, and what their answers mean. Pure
+state driven by times that are given to it: no threads, no clock, no calls.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from sofetch.record import Private
+from sofetch.source.lane import Lane, backoff_seconds
+from sofetch.source.registry import Held, Registry, Stage
+from sofetch.source.transport import MAX_BATCH_ENTRIES, MAX_VISIBILITY_SECONDS, EntryFailure
+
+_MAX_STALE_ATTEMPTS = 3
+"""A delivery that the queue calls invalid or not in flight will not become valid; but a moment's doubt is cheap."""
+
+_LIMIT_MARGIN_SECONDS = 5
+_ABOUT_DUE = 0.1
+"""Extensions due within this part of the timeout go along with one that is due, to fill its call."""
+
+
+class Call(Enum):
+    """The kind of a batch call."""
+
+    DELETE = auto()
+    RELEASE = auto()
+    EXTEND = auto()
+
+
+class Entry(Private, frozen=True):
+    """One entry of a batch call. ``seconds`` is the visibility to set; 0 and unused for a delete."""
+
+    message_id: str
+    receipt_handle: str
+    seconds: int
+
+
+class Work(Private, frozen=True):
+    """One batch call to make."""
+
+    call: Call
+    entries: tuple[Entry, ...]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has come of the calls so far."""
+
+    deleted: int = 0
+    released: int = 0
+    extended: int = 0
+    lost: int = 0
+    given_up: int = 0
+    failed_entries: int = 0
+
+
+class Agenda:
+    """Plans the calls for the messages of one registry."""
+
+    def __init__(self, registry: Registry, *, rng: random.Random | None = None) -> None:
+        self._registry = registry
+        self.rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
+        self._lanes = {Call.DELETE: Lane(), Call.RELEASE: Lane()}
+        self._extensions: list[tuple[float, str]] = []
+        self._under_way = 0
+        self._timeout_seconds = 30
+        self.tally = Tally()
+        self.hurry = False
+        """Send what there is, without gathering: set while someone waits for the end."""
+        self.released_until = 0.0
+        """When the last message released becomes visible again."""
+
+    def set_timeout(self, seconds: int) -> None:
+        """The visibility timeout that messages are received with and extended to."""
+        self._timeout_seconds = seconds
+
+    def delete(self, held: Held, *, now: float) -> None:
+        """Plan the delete of a message whose outcome is durable."""
+        self._registry.settle(held, Stage.DELETING)
+        self._lanes[Call.DELETE].add(held.message_id, now=now)
+
+    def release(self, held: Held, *, seconds: int, now: float) -> None:
+        """Plan to make a message visible again in ``seconds``."""
+        self._registry.settle(held, Stage.RELEASING)
+        held.release_seconds = seconds
+        self._lanes[Call.RELEASE].add(held.message_id, now=now)
+
+    def watch(self, held: Held) -> None:
+        """Plan the extension of a delivery at half of its time."""
+        self._extend_at(held, held.visible_at - self._timeout_seconds / 2)
+
+    @property
+    def idle(self) -> bool:
+        """No delete or release is planned, waits to be repeated, or is under way."""
+        return not self._under_way and not any(self._lanes.values())
+
+    def next_work(self, *, now: float) -> Work | None:
+        """The call to make now: extensions that are due first, for they alone can come too late."""
+        entries = self._due_extensions(now)
+        if entries:
+            return Work(Call.EXTEND, tuple(entries))
+        for call in (Call.RELEASE, Call.DELETE):
+            entries = [
+                Entry(held.message_id, held.receipt_handle, held.release_seconds)
+                for message_id in self._lanes[call].take(now=now, hurry=self.hurry)
+                if (held := self._registry.get(message_id)) is not None
+            ]
+            if entries:
+                self._under_way += len(entries)
+                return Work(call, tuple(entries))
+        return None
+
+    def wake_at(self) -> float | None:
+        """When ``next_work`` may next have something; None if nothing is planned."""
+        times = [at for lane in self._lanes.values() if (at := lane.wake_at(hurry=self.hurry)) is not None]
+        if self._extensions:
+            times.append(self._extensions[0][0])
+        return min(times, default=None)
+
+    def answered(self, work: Work, failures: Sequence[EntryFailure], *, started: float, now: float) -> None:
+        """The call was answered; ``failures`` are the entries that did not succeed."""
+        failed = {failure.position: failure for failure in failures}
+        self.tally.failed_entries += len(failed)
+        for position, entry in enumerate(work.entries):
+            self._settle_entry(work.call, entry, failed.get(position), started=started, now=now)
+
+    def failed(self, work: Work, *, now: float) -> None:
+        """The call as a whole failed; nothing is known of its entries, so all of them are planned again."""
+        nobodys = EntryFailure(0, "", False)
+        for entry in work.entries:
+            self._settle_entry(work.call, entry, nobodys, started=now, now=now)
+
+    def _settle_entry(
+        self, call: Call, entry: Entry, failure: EntryFailure | None, *, started: float, now: float
+    ) -> None:
+        if call is not Call.EXTEND:
+            self._under_way -= 1
+        held = self._registry.get(entry.message_id)
+        if held is None:
+            return
+        if call is Call.EXTEND:
+            self._settle_extension(held, entry, failure, started=started, now=now)
+        elif failure is None:
+            self._settle_success(call, held, entry, now=now)
+        else:
+            self._settle_failure(call, held, entry, failure, now=now)
+
+    def _settle_success(self, call: Call, held: Held, entry: Entry, *, now: float) -> None:
+        if held.receipt_handle != entry.receipt_handle:
+            # It came again while the call was under way. The newest handle is the one that counts: once more.
+            self._lanes[call].add(held.message_id, now=now)
+            return
+        if call is Call.DELETE:
+            self.tally.deleted += 1
+        else:
+            self.tally.released += 1
+            self.released_until = max(self.released_until, now + entry.seconds)
+        self._registry.forget(held)
+
+    def _settle_failure(self, call: Call, held: Held, entry: Entry, failure: EntryFailure, *, now: float) -> None:
+        held.attempts += 1
+        newer_handle = held.receipt_handle != entry.receipt_handle
+        stale = failure.sender_fault and not newer_handle and held.attempts >= _MAX_STALE_ATTEMPTS
+        # A release may be dropped once the message is visible anyway; a delete of a durable message is never dropped
+        # for a passing failure.
+        pointless = call is Call.RELEASE and now >= held.visible_at
+        if stale or pointless:
+            self.tally.given_up += 1
+            self.released_until = max(self.released_until, held.visible_at)
+            self._registry.forget(held)
+        else:
+            self._lanes[call].add_later(held.message_id, at=now + self._backoff(held.attempts))
+
+    def _settle_extension(
+        self, held: Held, entry: Entry, failure: EntryFailure | None, *, started: float, now: float
+    ) -> None:
+        if held.receipt_handle != entry.receipt_handle:
+            return  # a newer delivery has its own extension planned
+        if failure is None:
+            self.tally.extended += 1
+            held.visible_at = started + entry.seconds
+            self._extend_at(held, started + entry.seconds / 2)
+        elif failure.sender_fault or now >= held.visible_at:
+            self._lose(held)
+        else:
+            # Sooner than a delete's retry: what is left is at most half of the timeout.
+            self._extend_at(held, now + min(self._backoff(1), self._timeout_seconds / 10))
+
+    def _due_extensions(self, now: float) -> list[Entry]:
+        entries: list[Entry] = []
+        horizon = now
+        while self._extensions and self._extensions[0][0] <= horizon and len(entries) < MAX_BATCH_ENTRIES:
+            at, message_id = heapq.heappop(self._extensions)
+            held = self._registry.get(message_id)
+            if held is None or held.extend_at != at or held.stage is Stage.RELEASING:
+                continue
+            held.extend_at = None
+            seconds = self._allowed_seconds(held, now)
+            if seconds < 1:
+                self._lose(held)
+                continue
+            entries.append(Entry(message_id, held.receipt_handle, seconds))
+            horizon = now + self._timeout_seconds * _ABOUT_DUE
+        return entries
+
+    def _allowed_seconds(self, held: Held, now: float) -> int:
+        ends_at = held.received_at + MAX_VISIBILITY_SECONDS - _LIMIT_MARGIN_SECONDS
+        return min(self._timeout_seconds, int(ends_at - now))
+
+    def _extend_at(self, held: Held, at: float) -> None:
+        held.extend_at = at
+        heapq.heappush(self._extensions, (at, held.message_id))
+
+    def _lose(self, held: Held) -> None:
+        """Others may receive it from now on. Its outcome is still tried; the sink's ledger makes doubles harmless."""
+        if not held.lost:
+            held.lost = True
+            self.tally.lost += 1
+
+    def _backoff(self, attempts: int) -> float:
+        return backoff_seconds(attempts, rng=self.rng)

@@ -1,0 +1,135 @@
+"""Maps what botocore raises to SourceUnavailable and SourceRefused, once, at the edge.
+
+Owns the judgement whether trying again can help. Must not let a vendor's text through: botocore's messages can echo
+parameters, and a server's messages anything. AWS's error code is all that passes, and only if it looks like one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
+
+from sofetch.errors import SofetchError, SourceRefused, SourceUnavailable
+
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9.:]{0,79}")
+
+_MAY_PASS = frozenset(
+    {
+        "ExpiredToken",  # the credential chain fetches new ones
+        "ExpiredTokenException",
+        "InternalError",
+        "InternalFailure",
+        "KmsThrottled",
+        "OverLimit",  # 120,000 messages are in flight: deleting some helps
+        "PurgeQueueInProgress",
+        "QueueDeletedRecently",
+        "RequestExpired",
+        "RequestThrottled",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+_NO_QUEUE = frozenset({"NonExistentQueue", "QueueDoesNotExist"})
+_DENIED = re.compile(r"AccessDenied|NotAuthorized|InvalidSecurity|AuthFailure|OptInRequired")
+_CREDENTIALS = re.compile(r"InvalidClientTokenId|UnrecognizedClient|MissingAuthenticationToken|IncompleteSignature")
+_SIGNATURE = re.compile(r"SignatureDoesNotMatch|InvalidSignature|RequestTimeTooSkewed")
+
+_NO_CREDENTIALS_HINT = (
+    "give credentials by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile (AWS_PROFILE) or an instance role"
+)
+
+
+@contextmanager
+def mapped(doing: str) -> Iterator[None]:
+    """Run one vendor call; ``doing`` completes «cannot …», names the queue at most."""
+    try:
+        yield
+    except SofetchError:
+        raise
+    except Exception as error:  # noqa: BLE001  # botocore lets through what urllib3 and sockets raise, too
+        raise source_error(error, doing=doing) from None
+
+
+def source_error(error: Exception, *, doing: str) -> SourceUnavailable | SourceRefused:  # noqa: PLR0911
+    """The project's error for a vendor's. Of anything unknown it says that it may pass: holding loses nothing."""
+    match error:
+        case boto.ClientError():
+            return _of_answer(error, doing)
+        case boto.NoCredentialsError() | boto.PartialCredentialsError() | boto.CredentialRetrievalError():
+            return SourceRefused(f"cannot {doing}: no AWS credentials found", hint=_NO_CREDENTIALS_HINT)
+        case boto.TokenRetrievalError() | boto.SSOError() | boto.NoAuthTokenError() | boto.LoginError():
+            return SourceRefused(f"cannot {doing}: the AWS login has ended", hint="log in again with `aws sso login`")
+        case boto.NoRegionError():
+            return SourceRefused(
+                f"cannot {doing}: no AWS region", hint="set [source] region, AWS_DEFAULT_REGION, or one in the profile"
+            )
+        case boto.ProfileNotFound():
+            return SourceRefused(
+                f"cannot {doing}: the profile is not configured", hint="see AWS_PROFILE, ~/.aws/config"
+            )
+        case boto.ParamValidationError() | boto.ValidationError() | boto.ConfigParseError() | ValueError():
+            return SourceRefused(
+                f"cannot {doing}: a setting is not usable ({type(error).__name__})",
+                hint="see [source] queue, endpoint, region, and the AWS configuration",
+            )
+        case _:
+            return _of_connection(error, doing)
+
+
+def error_code(error: boto.ClientError) -> str:
+    """AWS's code without its old prefix, or «unknown» for what does not look like a code."""
+    code = str(error.response.get("Error", {}).get("Code", "")).removeprefix("AWS.SimpleQueueService.")
+    return code if _CODE.fullmatch(code) else "unknown"
+
+
+def is_missing_queue(error: boto.ClientError) -> bool:
+    """Whether the server says that there is no such queue."""
+    return error_code(error) in _NO_QUEUE
+
+
+def _of_answer(error: boto.ClientError, doing: str) -> SourceUnavailable | SourceRefused:
+    code, status = error_code(error), int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    what = f"cannot {doing}: the server answers {code} (HTTP {status})"
+    if code in _NO_QUEUE:
+        return SourceRefused(
+            f"cannot {doing}: there is no such queue",
+            hint="check [source] queue, region and the account of the credentials",
+            code="queue_missing",
+        )
+    if _DENIED.search(code):
+        return SourceRefused(
+            what, hint="let the role call this action on the queue (and use its KMS key)", code="denied"
+        )
+    if _CREDENTIALS.search(code):
+        return SourceRefused(what, hint="the AWS credentials are not valid for this endpoint and region")
+    if _SIGNATURE.search(code):
+        return SourceRefused(what, hint="check this machine's clock, then the AWS secret key")
+    if code == "unknown" or code in _MAY_PASS or status not in range(400, 500) or status in (408, 429):
+        return SourceUnavailable(what, hint="trying again; if it stays so, look at the queue's service")
+    return SourceRefused(what, hint="look the code up in the SQS API reference")
+
+
+def _of_connection(error: Exception, doing: str) -> SourceUnavailable:
+    match error:
+        case boto.SSLError():
+            why, hint = "TLS failed", "check the endpoint's certificate, AWS_CA_BUNDLE and the clock"
+        case boto.EndpointConnectionError() | boto.ConnectTimeoutError() | boto.ProxyConnectionError():
+            why, hint = (
+                "nothing answers at the endpoint",
+                "is the server up, and are endpoint, region and network right?",
+            )
+        case boto.ReadTimeoutError():
+            why, hint = "no answer in time", "trying again"
+        case ResponseParserError():
+            why, hint = "the answer is not SQS's", "is the endpoint an SQS server? `protocol` may be forced"
+        case _:
+            why, hint = f"the connection failed ({type(error).__name__})", "trying again"
+    return SourceUnavailable(f"cannot {doing}: {why}", hint=hint)

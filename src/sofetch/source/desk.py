@@ -1,0 +1,282 @@
+"""Where the fleets and the consumer meet: one lock round the registry, the agenda and the pace.
+
+Every method may be called from any thread and holds the lock only for moments; nothing here makes a call to the queue.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sofetch.ack import Acknowledgement
+from sofetch.errors import SourceRefused, SourceUnavailable
+from sofetch.ports import Clock
+from sofetch.record import Message
+from sofetch.source.agenda import Agenda, Tally, Work
+from sofetch.source.lane import backoff_seconds
+from sofetch.source.pace import Pace
+from sofetch.source.registry import Held, Registry, Reservation, Stage
+from sofetch.source.transport import EntryFailure, RawMessage
+
+_REFUSALS_ARE_FINAL = 3
+"""Refusals in a row before it is believed: a fresh grant or a rotated credential takes a moment to spread."""
+
+_FAILURES_ARE_TOLD = 3
+"""Failed receives in a row before an empty-handed consumer is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Leave to make one receive call."""
+
+    reservation: Reservation
+    started: float
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """Counts for health and metrics."""
+
+    held: int
+    held_bytes: int
+    buffered: int
+    polling: int
+    failed_receives_in_a_row: int
+    tally: Tally
+
+
+class Desk:
+    """Shared state of one source."""
+
+    def __init__(self, registry: Registry, agenda: Agenda, pace: Pace, *, clock: Clock, queue: str) -> None:
+        self._registry, self._agenda, self._pace = registry, agenda, pace
+        self._clock = clock
+        self._queue = queue
+        self._timeout_seconds = 30
+        self._changed = threading.Condition()
+        self._wanted = 0
+        self._closing = False
+        self._finished = False
+        self._failures = 0
+        self._refusals = 0
+        self._trouble: SourceUnavailable | None = None
+        self._fatal: SourceRefused | None = None
+
+    def set_timeout(self, seconds: int) -> None:
+        """The visibility timeout that messages are received with."""
+        self._timeout_seconds = seconds
+        self._agenda.set_timeout(seconds)
+
+    # For the receiving fleet
+
+    def permit(self) -> Permit | None:
+        """Wait until a receive call is wanted and there is room for its answer; None once receiving is over."""
+        with self._changed:
+            while not self._receiving_is_over():
+                if self._registry.buffered < self._wanted and self._pace.may_poll():
+                    reservation = self._registry.reserve()
+                    if reservation is not None:
+                        started = self._clock.monotonic()
+                        self._pace.started(started)
+                        return Permit(reservation, started)
+                self._changed.wait()
+            return None
+
+    def arrived(self, permit: Permit, raws: list[RawMessage]) -> None:
+        """A receive call was answered."""
+        with self._changed:
+            now = self._clock.monotonic()
+            self._registry.free(permit.reservation)
+            self._registry.learn_sizes(raws)
+            self._pace.answered(len(raws), started=permit.started, now=now, settled_at=self._agenda.released_until)
+            self._failures, self._refusals, self._trouble = 0, 0, None
+            received_ms = self._clock.now_ms()
+            for raw in raws:
+                self._take_in(raw, now=now, received_ms=received_ms)
+            self._changed.notify_all()
+
+    def receive_failed(self, permit: Permit, error: SourceUnavailable | SourceRefused) -> None:
+        """A receive call failed. Waits out the backoff, or until receiving is over."""
+        with self._changed:
+            self._registry.free(permit.reservation)
+            self._pace.failed(permit.started)
+            self._failures += 1
+            self._note(error)
+            self._changed.notify_all()
+            delay = backoff_seconds(self._failures, rng=self._agenda.rng)
+            self._changed.wait_for(self._receiving_is_over, timeout=delay)
+
+    # For the deleting fleet
+
+    def next_work(self) -> Work | None:
+        """Wait for a call to make; None once all is over."""
+        with self._changed:
+            while not self._finished:
+                now = self._clock.monotonic()
+                work = self._agenda.next_work(now=now)
+                if work is not None:
+                    return work
+                wake_at = self._agenda.wake_at()
+                self._changed.wait(None if wake_at is None else max(0.0, wake_at - now))
+            return None
+
+    def work_answered(self, work: Work, failures: Sequence[EntryFailure], *, started: float) -> None:
+        """A batch call was answered."""
+        with self._changed:
+            self._agenda.answered(work, failures, started=started, now=self._clock.monotonic())
+            self._changed.notify_all()
+
+    def work_failed(self, work: Work, error: SourceUnavailable | SourceRefused) -> None:
+        """A batch call failed as a whole."""
+        with self._changed:
+            self._agenda.failed(work, now=self._clock.monotonic())
+            self._note(error)
+            self._changed.notify_all()
+
+    def thread_broke(self, error: BaseException) -> None:
+        """A fleet's thread met what it should not: say so to the consumer rather than die in silence."""
+        with self._changed:
+            self._fatal = SourceRefused(
+                f"the SQS source broke inside ({type(error).__name__})",
+                hint="please report it; nothing is lost, restart the worker",
+                code="source_broken",
+            )
+            self._changed.notify_all()
+
+    # For the consumer
+
+    def gather(self, *, max_messages: int, max_bytes: int, wait_seconds: float) -> list[Message]:
+        """Wait for a full batch, for ``wait_seconds`` at most, and give what there is."""
+        with self._changed:
+            # As much again as is asked for is fetched ahead, and no more: what waits here while the sink is out
+            # must be kept invisible, call by call.
+            self._wanted = 2 * max_messages
+            self._changed.notify_all()
+
+            def full() -> bool:
+                enough = self._registry.buffered >= max_messages or self._registry.buffered_bytes >= max_bytes
+                return enough or self._closing or self._fatal is not None
+
+            self._changed.wait_for(full, timeout=wait_seconds)
+            given = self._registry.give(max_messages=max_messages, max_bytes=max_bytes)
+            if not given:
+                self._raise_trouble()
+            self._changed.notify_all()
+            return given
+
+    def settle(self, acknowledgement: Acknowledgement) -> None:
+        """Plan the deletes and releases of given messages; ids that were not given are not touched."""
+        with self._changed:
+            now = self._clock.monotonic()
+            for message_id in acknowledgement.delete:
+                if (held := self._given(message_id)) is not None:
+                    self._agenda.delete(held, now=now)
+            for message_id in acknowledgement.release:
+                if (held := self._given(message_id)) is not None:
+                    self._agenda.release(held, seconds=acknowledgement.release_after_seconds, now=now)
+            self._changed.notify_all()
+
+    def flush(self, *, timeout_seconds: float) -> bool:
+        """Wait until every planned delete and release is answered."""
+        with self._changed:
+            self._agenda.hurry = True
+            self._changed.notify_all()
+            done = self._changed.wait_for(lambda: self._agenda.idle, timeout=timeout_seconds)
+            self._agenda.hurry = self._closing
+            return done
+
+    def drained(self) -> bool:
+        """Nothing is held, and the queue said that nothing is visible."""
+        with self._changed:
+            over = self._clock.monotonic() >= self._agenda.released_until
+            return len(self._registry) == 0 and self._agenda.idle and over and self._pace.empty()
+
+    def state(self) -> SourceState:
+        """Counts, as they are now."""
+        with self._changed:
+            registry = self._registry
+            return SourceState(
+                held=len(registry),
+                held_bytes=registry.held_bytes,
+                buffered=registry.buffered,
+                polling=self._pace.polling,
+                failed_receives_in_a_row=self._failures,
+                tally=self._agenda.tally,
+            )
+
+    # For closing
+
+    def begin_closing(self) -> None:
+        """Stop receiving and plan the release of all that is not settled."""
+        with self._changed:
+            self._closing = True
+            self._agenda.hurry = True
+            self._registry.drop_buffer()
+            for held in self._registry.unsettled():
+                self._agenda.release(held, seconds=0, now=self._clock.monotonic())
+            self._changed.notify_all()
+
+    def wait_for_young_polls(self, *, timeout_seconds: float) -> None:
+        """Wait for receive calls under way; those that will bring something do so within a moment."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._pace.polling == 0, timeout=timeout_seconds)
+
+    def youngest_poll_seconds(self) -> float | None:
+        """How long ago the last receive call under way began."""
+        with self._changed:
+            started = self._pace.last_started()
+            return None if started is None else self._clock.monotonic() - started
+
+    def finish(self) -> None:
+        """End the deleting fleet, whatever is still planned."""
+        with self._changed:
+            self._finished = True
+            self._changed.notify_all()
+
+    def _take_in(self, raw: RawMessage, *, now: float, received_ms: int) -> None:
+        held = self._registry.arrive(raw, received_at=now, visible_at=now + self._timeout_seconds)
+        if held is None:
+            again = self._registry.get(raw.id)
+            assert again is not None  # noqa: S101  # arrive found it
+            self._agenda.watch(again)
+        elif self._closing:
+            self._agenda.release(held, seconds=0, now=now)
+        else:
+            self._registry.buffer(_message(raw, queue=self._queue, received_ms=received_ms))
+            self._agenda.watch(held)
+
+    def _given(self, message_id: str) -> Held | None:
+        held = self._registry.get(message_id)
+        return held if held is not None and held.stage is Stage.GIVEN else None
+
+    def _note(self, error: SourceUnavailable | SourceRefused) -> None:
+        if isinstance(error, SourceUnavailable):
+            self._trouble, self._refusals = error, 0
+            return
+        self._refusals += 1
+        if self._refusals >= _REFUSALS_ARE_FINAL:
+            self._fatal = error
+
+    def _raise_trouble(self) -> None:
+        if self._fatal is not None:
+            raise self._fatal.with_traceback(None)
+        if self._trouble is not None and self._failures >= _FAILURES_ARE_TOLD:
+            raise self._trouble.with_traceback(None)
+
+    def _receiving_is_over(self) -> bool:
+        return self._closing or self._fatal is not None
+
+
+def _message(raw: RawMessage, *, queue: str, received_ms: int) -> Message:
+    return Message(
+        id=raw.id,
+        body=raw.body,
+        queue=queue,
+        sent_ms=raw.sent_ms,
+        received_ms=received_ms,
+        receive_count=raw.receive_count,
+        group_id=raw.group_id,
+        sequence_number=raw.sequence_number,
+        attributes=raw.attributes,
+    )

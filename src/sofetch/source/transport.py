@@ -1,0 +1,88 @@
+"""What the fleets need of the wire: three batch calls, as a Protocol, and the shapes they exchange.
+
+Filled by ``sofetch.source.boto`` and, later, by a faster path; fakes in tests fill it too. It must know nothing of
+threads, retries or the state of messages: a call is made once, and what went wrong is said once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from sofetch.record import Private
+
+MAX_BATCH_ENTRIES = 10
+"""SQS takes and gives at most ten messages in one call."""
+
+MAX_MESSAGE_BYTES = 1_048_576
+"""The largest SQS message; also the largest SendMessageBatch, all entries together."""
+
+MAX_VISIBILITY_SECONDS = 43_200
+"""SQS keeps a message invisible for at most 12 hours from its receipt, however often it is extended."""
+
+
+class RawMessage(Private, frozen=True, kw_only=True):
+    """A message as the wire gave it, with the receipt handle that ends or extends this delivery."""
+
+    id: str
+    receipt_handle: str
+    body: bytes
+    sent_ms: int | None = None
+    receive_count: int = 1
+    group_id: str | None = None
+    sequence_number: str | None = None
+    attributes: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+
+class VisibilityChange(Private, frozen=True):
+    """One entry of a ChangeMessageVisibilityBatch: visible again in ``seconds`` from now (0: at once)."""
+
+    receipt_handle: str
+    seconds: int
+
+
+class EntryFailure(msgspec.Struct, frozen=True):
+    """One failed entry of a batch call that was answered 200: its position in the call, AWS's code, whose fault."""
+
+    position: int
+    code: str
+    sender_fault: bool
+
+
+class Transport(Protocol):
+    """One queue. Every method may be called from many threads at once.
+
+    Guarantees: errors come as SourceUnavailable (may pass) or SourceRefused (a person must act) and name AWS's error
+    code at most, never a body or a receipt handle. Not guaranteed: that a call which raised had no effect.
+    """
+
+    @property
+    def queue_name(self) -> str:
+        """The queue's name, for ``Message.queue``."""
+        ...
+
+    def visibility_timeout_seconds(self) -> int:
+        """The queue's own visibility timeout, asked of the queue."""
+        ...
+
+    def receive(self, *, max_messages: int, wait_seconds: int, visibility_timeout_seconds: int) -> list[RawMessage]:
+        """At most ``max_messages`` (1 to 10) messages; waits up to ``wait_seconds`` for the first of them."""
+        ...
+
+    def delete_batch(self, receipt_handles: Sequence[str]) -> list[EntryFailure]:
+        """Delete 1 to 10 messages; the entries that failed."""
+        ...
+
+    def change_visibility_batch(self, changes: Sequence[VisibilityChange]) -> list[EntryFailure]:
+        """Change 1 to 10 visibility timeouts; the entries that failed."""
+        ...
+
+    def interrupt(self) -> None:
+        """End the receive calls under way, from another thread, as soon as can be; they may raise."""
+        ...
+
+    def close(self) -> None:
+        """Give back connections. No call may be under way or follow. Idempotent."""
+        ...
