@@ -1,0 +1,63 @@
+# What a developer types. The work of making the environment is in .ci/venv.
+
+VENV ?= .venv
+PYTHON ?=
+JOBS ?= 2
+UV ?= uv
+ARGS ?=
+
+BIN = "$(VENV)/bin"
+SETUP = PYTHON="$(PYTHON)" sh .ci/venv "$(VENV)"
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-fast check format lock clean setup-demo setup-dev old-sqs
+# Every target works in the one environment: `make -j` must not build it twice at once.
+.NOTPARALLEL:
+
+help: ## Show this help
+	@echo "make TARGET [PYTHON=/path/to/python3] [VENV=.venv] [ARGS=...]"
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | while IFS='|' read -r name text; do \
+		printf '  %-12s %s\n' "$$name" "$$text"; done
+
+demo: setup-demo ## Watch 100 logins go from a queue to a masked table (ARGS=--keep holds the servers)
+	@$(BIN)/sofetch demo $(ARGS)
+
+test: check old-sqs ## Run every check and every test
+	@$(BIN)/pytest -n $(JOBS) $(ARGS)
+
+test-fast: setup-dev ## Run the tests that need no server and take no time
+	@$(BIN)/pytest -n $(JOBS) -m "not slow" --ignore=tests/acceptance --ignore=tests/integration $(ARGS)
+
+check: setup-dev ## Lint, formatting, types, architecture
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet . || { echo "format: run 'make format'"; exit 1; }
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache > "$(VENV)/lint-imports.log" || { cat "$(VENV)/lint-imports.log"; exit 1; }
+	@echo "Checks passed: lint, format, types, architecture"
+
+format: setup-dev ## Format the code and mend what the linter can
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format .
+
+lock: ## Choose and lock the versions of all dependencies anew (needs uv)
+	@command -v $(UV) > /dev/null || { echo "lock: needs uv (pip install uv), or name it: make lock UV=/path/to/uv"; exit 1; }
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		pyproject.toml --extra embedded --group dev -o requirements/dev.txt
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		pyproject.toml --extra embedded --group build -c requirements/dev.txt -o requirements/demo.txt
+
+clean: ## Remove the environments and everything that was made
+	@for venv in "$(VENV)" .venv-old-sqs; do if [ -f "$$venv/pyvenv.cfg" ]; then rm -rf "$$venv"; fi; done
+	@rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup-demo:
+	@$(SETUP) demo
+
+setup-dev:
+	@$(SETUP) dev
+
+# A server that speaks only the old query protocol; its dependencies do not go with ours.
+old-sqs:
+	@if [ -f requirements/old-sqs.txt ]; then PYTHON="$(PYTHON)" sh .ci/venv .venv-old-sqs old-sqs; fi
