@@ -1,0 +1,79 @@
+"""``sofetch schema``: the DDL, printed for those who apply it their own way, or applied.
+
+The plan is `sofetch.load`'s.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from sofetch.cli.frame import OVERRIDE_ENV, SINK_ENV, Frame, command
+from sofetch.cli.text import count, terminal_safe
+
+if TYPE_CHECKING:
+    from sofetch.load.schema import SchemaStep
+
+
+@command(
+    "schema",
+    example="sofetch schema > schema.sql\nsofetch schema --apply\nsofetch schema --apply --widen",
+    environment=(SINK_ENV, OVERRIDE_ENV),
+)
+@click.option("--apply", is_flag=True, help="Apply the DDL instead of printing it.")
+@click.option("--widen", is_flag=True, help="Also turn integer columns into text where the configuration says text.")
+def schema(frame: Frame, *, apply: bool, widen: bool) -> None:
+    """Print what is missing in the database, as SQL, or apply it.
+
+    That is the schema `sofetch` (ledger, quarantine, key fingerprints), the table if there is none, and columns it
+    lacks. Nothing is ever dropped. A column that exists with another type is left alone, but for --widen: an
+    `app_version integer` cannot hold 2.3.0 and turns 0.60 into 0.6, so it becomes text, which rewrites the table under
+    an exclusive lock.
+    """
+    from sofetch.load.dsn import resolve_dsn
+    from sofetch.load.schema import apply_schema, plan_schema
+
+    settings = frame.settings()
+    dsn = resolve_dsn(settings.sink, environ=os.environ)
+    if apply:
+        _say_applied(frame, apply_schema(settings, dsn=dsn, widen=widen))
+        steps = plan_schema(settings, dsn=dsn)
+    else:
+        steps = plan_schema(settings, dsn=dsn)
+        _print_plan(frame, steps, widen=widen)
+    left = [step for step in steps if not step.automatic]
+    if left and not widen:
+        frame.note(f"  → {count(len(left), 'column')} would change only with --widen")
+
+
+def _say_applied(frame: Frame, steps: Iterable[SchemaStep]) -> None:
+    done = list(steps)
+    if frame.json:
+        frame.data({"applied": [msgspec.to_builtins(step) for step in done]})
+        return
+    for step in done:
+        frame.say(f"{click.style('✓', fg='green')} {terminal_safe(step.what)}")
+    frame.say(f"{count(len(done), 'step')} applied" if done else "nothing to do: the database has everything")
+
+
+def _print_plan(frame: Frame, steps: list[SchemaStep], *, widen: bool) -> None:
+    if frame.json:
+        frame.data({"pending": [msgspec.to_builtins(step) for step in steps]})
+        return
+    if not steps:
+        frame.say("-- nothing to do: the database has everything")
+    for step in steps:
+        frame.say(_as_sql(step, widen=widen))
+
+
+def _as_sql(step: SchemaStep, *, widen: bool) -> str:
+    text = step.sql.rstrip().removesuffix(";") + ";"
+    heading = f"-- {terminal_safe(step.what)}"
+    if step.automatic or widen:
+        return f"{heading}\n{text}\n"
+    lines = "\n".join(f"-- {line}" for line in text.splitlines())
+    return f"{heading} (only with --widen)\n{lines}\n"
