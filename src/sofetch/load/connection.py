@@ -1,0 +1,136 @@
+"""One connection to Postgres: how it is made, what it is told, and what its errors become.
+
+Owns the session's limits and the one place where a psycopg error turns into ours. The text of such an error is never
+passed on: the server's DETAIL echoes values, and a connection error can hold the connection string.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.types.json import set_json_dumps
+
+from sofetch.errors import SinkRefused, SinkUnavailable, SofetchError
+from sofetch.load.sqlstate import Blame, blame, in_words
+from sofetch.settings import SinkSettings
+
+MINIMUM_VERSION = 130_000
+
+
+def connect(dsn: str, sink: SinkSettings, *, role: str = "") -> psycopg.Connection[Any]:
+    """A connection in autocommit, its limits set. ``role`` is a suffix of the application name.
+
+    Raises SinkUnavailable or SinkRefused. What the connection string itself says wins over the settings.
+    """
+    try:
+        given = {name: value for name, value in conninfo_to_dict(dsn).items() if value is not None}
+        connection = psycopg.connect(**_parameters(given, sink, role=role), autocommit=True, prepare_threshold=None)
+    except psycopg.Error as error:
+        raise sink_error(error) from None
+    try:
+        _set_up(connection, given, sink)
+    except psycopg.Error as error:
+        connection.close()
+        raise sink_error(error) from None
+    return connection
+
+
+def sink_error(error: psycopg.Error) -> SinkUnavailable | SinkRefused:
+    """Our error for theirs: SQLSTATE and names only. To be raised ``from None``."""
+    diagnosis = error.diag
+    state = diagnosis.sqlstate or error.sqlstate
+    words = in_words(state)
+    names = {"table": diagnosis.table_name, "column": diagnosis.column_name, "constraint": diagnosis.constraint_name}
+    where = "".join(f", {kind} {name}" for kind, name in names.items() if name)
+    what = f"{words} (SQLSTATE {state}{where})" if state else words
+    if state and blame(diagnosis) is Blame.PERSON:
+        return SinkRefused(f"Postgres refused the load: {what}", hint=REMEDIES.get(state, CHECK), sqlstate=state)
+    return SinkUnavailable(f"Postgres cannot take the load now: {what}", sqlstate=state)
+
+
+CHECK = "`sofetch check` tries everything that the configuration names and says what to do"
+REMEDIES = {
+    "23514": "make a partition of the table for these rows, or a default partition",
+    "28P01": "put the right user and password into SOFETCH_SINK_DSN",
+    "3D000": "name an existing database in SOFETCH_SINK_DSN",
+    "42P01": "`sofetch schema --apply` makes what is missing; " + CHECK,
+    "3F000": "`sofetch schema --apply` makes what is missing; " + CHECK,
+}
+
+
+def require_version(connection: psycopg.Connection[Any]) -> None:
+    """SinkRefused for a server older than PostgreSQL 13."""
+    version = connection.info.server_version
+    if version < MINIMUM_VERSION:
+        raise SinkRefused(
+            f"the server is PostgreSQL {version // 10_000}, sofetch needs 13 or newer", hint="upgrade the server"
+        )
+
+
+def bug(what: str) -> SofetchError:
+    """For what cannot happen while the parts keep their contracts."""
+    return SofetchError(what, hint="this is a fault of sofetch; nothing of the batch is committed", code="internal")
+
+
+def _parameters(given: dict[str, Any], sink: SinkSettings, *, role: str) -> dict[str, Any]:
+    ours = {
+        "application_name": sink.application_name + role,
+        "connect_timeout": sink.connect_timeout_seconds,
+        "keepalives": 1,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": sink.tcp_user_timeout_seconds * 1_000,
+    }
+    return ours | given | {"client_encoding": "UTF8"}
+
+
+def _set_up(connection: psycopg.Connection[Any], given: dict[str, Any], sink: SinkSettings) -> None:
+    """Set the session's limits after connecting: poolers refuse them among the start-up options.
+
+    Limits that the connection string's own ``options`` name stay as they are.
+    """
+    limits = {
+        "statement_timeout": f"{sink.statement_timeout_seconds}s",
+        "lock_timeout": f"{sink.lock_timeout_seconds}s",
+        "idle_in_transaction_session_timeout": f"{sink.statement_timeout_seconds}s",
+        "log_parameter_max_length_on_error": "0",
+    }
+    options = str(given.get("options", ""))
+    wanted = {name: value for name, value in limits.items() if name not in options}
+    names, values = list(wanted), list(wanted.values())
+    connection.execute(
+        "SELECT set_config(n, v, false) FROM unnest(%s::text[], %s::text[]) AS s (n, v)", [names, values]
+    )
+    connection.execute(DURABLE_AND_DISCREET)
+    # jsonb cells are JSON text already: pass the bytes through.
+    set_json_dumps(_as_it_is, connection)
+
+
+# A commit that is not flushed must not delete a message from the queue. And Postgres logs whole rows in the DETAIL of a
+# constraint's violation: without verbosity terse the unmasked columns of a refused row stand in its log. Only a
+# superuser may set that, or whoever was granted it (PG 15); has_parameter_privilege asks without causing a log line.
+DURABLE_AND_DISCREET = """
+DO $$
+BEGIN
+    IF current_setting('synchronous_commit') = 'off' THEN
+        PERFORM set_config('synchronous_commit', 'on', false);
+    END IF;
+    IF current_setting('log_error_verbosity') = 'terse' THEN
+        RETURN;
+    ELSIF current_setting('is_superuser')::boolean THEN
+        PERFORM set_config('log_error_verbosity', 'terse', false);
+    ELSIF current_setting('server_version_num')::integer >= 150000 THEN
+        IF has_parameter_privilege('log_error_verbosity', 'SET') THEN
+            PERFORM set_config('log_error_verbosity', 'terse', false);
+        END IF;
+    END IF;
+END
+$$
+"""
+
+
+def _as_it_is(document: bytes) -> bytes:
+    return document

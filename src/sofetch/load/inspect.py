@@ -1,0 +1,214 @@
+"""Looking at everything the sink needs, before anything is loaded, and saying what to do about what is not right.
+
+Owns the findings of ``sofetch check`` about the database. Changes nothing in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+from psycopg import Connection, sql
+from psycopg.rows import dict_row
+
+from sofetch.columns import produced
+from sofetch.errors import SofetchError
+from sofetch.findings import Finding, Severity
+from sofetch.load.cells import Misfit
+from sofetch.load.connection import MINIMUM_VERSION, connect, sink_error
+from sofetch.load.migrations import latest_migration
+from sofetch.load.registry import APPLY, schema_state
+from sofetch.load.rows import fit_columns, unfilled_columns
+from sofetch.load.statements import statement
+from sofetch.load.table import Table, find_table
+from sofetch.settings import Settings
+
+
+def check_sink(settings: Settings, *, dsn: str) -> list[Finding]:
+    """Findings about server, schema, table, columns, privileges, partitions and logging, in this order."""
+    try:
+        connection = connect(dsn, settings.sink, role=" check")
+    except SofetchError as error:
+        return [_finding("error", "sink_unreachable", "database", error.what, error.hint or REACH)]
+    try:
+        return list(_look(connection, settings))
+    except psycopg.Error as error:
+        ours = sink_error(error)
+        return [_finding("error", "sink_check_failed", "database", ours.what, ours.hint)]
+    finally:
+        connection.close()
+
+
+REACH = "is the server up, the host and port right, the user and the database existing, TLS as the server wants it?"
+
+
+def _look(connection: Connection[Any], settings: Settings) -> Iterator[Finding]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        server = cursor.execute(statement("server")).fetchone() or {}
+    yield from _server_findings(server)
+    yield from _schema_findings(connection, settings)
+    yield from _table_findings(connection, settings)
+    yield _log_finding(server)
+
+
+def _server_findings(server: dict[str, Any]) -> Iterator[Finding]:
+    where = f"database {server['database']}"
+    version = server["version"]
+    known = f"PostgreSQL {version // 10_000}.{version % 10_000}, user {server['role']}"
+    if version < MINIMUM_VERSION:
+        yield _finding("error", "sink_version", where, f"{known}: too old", "sofetch needs PostgreSQL 13 or newer")
+    else:
+        yield _finding("ok", "sink_version", where, known)
+    if server["standby"]:
+        yield _finding("error", "sink_standby", where, "the server is a standby", "connect to the primary")
+    elif server["read_only"]:
+        hint = "is this an old primary? Else: default_transaction_read_only must be off for this role and database"
+        yield _finding("error", "sink_read_only", where, "transactions are read-only", hint)
+    if server["encoding"] != "UTF8":
+        hint = "messages with characters that it cannot hold go to quarantine; a UTF8 database holds all"
+        yield _finding("warning", "sink_encoding", where, f"the database's encoding is {server['encoding']}", hint)
+
+
+def _schema_findings(connection: Connection[Any], settings: Settings) -> Iterator[Finding]:
+    usable = connection.execute("SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = 'sofetch'")
+    row = usable.fetchone()
+    if row is None:
+        yield _finding("error", "sink_schema", "schema sofetch", "it does not exist", APPLY)
+        return
+    if not row[0]:
+        hint = _grants(connection)
+        yield _finding("error", "sink_schema_privilege", "schema sofetch", "this role may not use it", hint)
+        return
+    yield from _schema_privileges(connection)
+    if _may(connection, "sofetch.migration", "SELECT"):
+        state, latest = schema_state(connection), latest_migration()
+        if state is None or state < latest:
+            what = f"it is at migration {state or 0}, this version needs {latest}"
+            yield _finding("error", "sink_schema", "schema sofetch", what, APPLY)
+        else:
+            yield _finding("ok", "sink_schema", "schema sofetch", f"it is at migration {state}")
+    if settings.sink.dedupe == "message":
+        yield from _partition_findings(connection)
+
+
+NEEDED = {
+    "sofetch.migration": ("SELECT",),
+    "sofetch.pipeline": ("SELECT", "INSERT"),
+    "sofetch.ledger": ("SELECT", "INSERT"),
+    "sofetch.ledger_content": ("SELECT", "INSERT"),
+    "sofetch.quarantine": ("SELECT", "INSERT", "UPDATE"),
+    "sofetch.key_fingerprint": ("SELECT", "INSERT"),
+}
+FUNCTIONS = ("sofetch.make_ledger_partitions(integer, integer)", "sofetch.drop_ledger_partitions(integer)")
+
+
+def grants(role: str) -> list[str]:
+    """What a loader's role needs in our schema, as GRANT statements; ``role`` as an identifier, quoted if need be."""
+    tables = [f"GRANT {', '.join(privileges)} ON {table} TO {role}" for table, privileges in NEEDED.items()]
+    functions = [f"GRANT EXECUTE ON FUNCTION {function} TO {role}" for function in FUNCTIONS]
+    return [f"GRANT USAGE ON SCHEMA sofetch TO {role}", *tables, *functions]
+
+
+def _grants(connection: Connection[Any]) -> str:
+    role = sql.Identifier(connection.info.user).as_string(connection)
+    return "as the schema's owner: " + "; ".join(grants(role))
+
+
+def _schema_privileges(connection: Connection[Any]) -> Iterator[Finding]:
+    query = "SELECT to_regclass(t) IS NULL OR has_table_privilege(t, p) FROM (VALUES (%s, %s)) AS v (t, p)"
+    missing = [
+        f"{privilege} on {table}"
+        for table, privileges in NEEDED.items()
+        for privilege in privileges
+        if not _true(connection, query, table, privilege)
+    ]
+    query = "SELECT to_regprocedure(f) IS NULL OR has_function_privilege(f, 'EXECUTE') FROM (VALUES (%s)) AS v (f)"
+    missing += [f"EXECUTE on {function}" for function in FUNCTIONS if not _true(connection, query, function)]
+    if missing:
+        what = f"this role lacks {', '.join(missing)}"
+        yield _finding("error", "sink_schema_privilege", "schema sofetch", what, _grants(connection))
+
+
+def _partition_findings(connection: Connection[Any]) -> Iterator[Finding]:
+    query = "SELECT to_regclass('sofetch.ledger_' || to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')) IS NOT NULL"
+    if _true(connection, query):
+        yield _finding("ok", "sink_ledger_partition", "sofetch.ledger", "today's partition is there")
+    else:
+        hint = "`sofetch run` makes it when it starts; until then keys go into the default partition"
+        yield _finding("warning", "sink_ledger_partition", "sofetch.ledger", "today's partition is missing", hint)
+
+
+def _table_findings(connection: Connection[Any], settings: Settings) -> Iterator[Finding]:
+    where = f"table {settings.sink.table}"
+    table = find_table(connection, settings)
+    if table is None:
+        yield _finding("error", "sink_table", where, "it does not exist", APPLY)
+        return
+    for fit in [*fit_columns(settings, table), *unfilled_columns(settings, table)]:
+        if isinstance(fit, Misfit):
+            yield _finding("error", "sink_column", f"{where}, column {fit.column}", fit.what, fit.hint)
+    yield from _width_findings(settings, table)
+    yield from _table_privileges(connection, settings, table)
+    if _true(connection, "SELECT row_security_active(%s::oid)", table.oid):
+        hint = "COPY cannot load under row-level security: give the loader's role BYPASSRLS, or load into another table"
+        yield _finding("error", "sink_row_security", where, "row-level security applies to this role", hint)
+
+
+def _width_findings(settings: Settings, table: Table) -> Iterator[Finding]:
+    """Unmasked text that can be longer than the column: those rows, and only those, go to quarantine."""
+    where = f"table {settings.sink.table}"
+    for column in settings.column:
+        there = table.columns.get(column.name)
+        makes = produced(column)
+        if there is None or there.max_chars is None or makes.type != "text":
+            continue
+        if makes.max_chars is None or makes.max_chars > there.max_chars:
+            what = f"it is {there.declared}, longer values go to quarantine"
+            hint = f"that may be meant; set max_length = {there.max_chars} to say so, or widen the column"
+            yield _finding("warning", "sink_width", f"{where}, column {column.name}", what, hint)
+
+
+def _table_privileges(connection: Connection[Any], settings: Settings, table: Table) -> Iterator[Finding]:
+    where = f"table {settings.sink.table}"
+    query = "SELECT has_column_privilege(%s::oid, %s, %s)"
+    names = [column.name for column in settings.column if column.name in table.columns]
+    lacking = [name for name in names if not _true(connection, query, table.oid, name, "INSERT")]
+    unread = [name for name in names if not _true(connection, query, table.oid, name, "SELECT")]
+    role = sql.Identifier(connection.info.user).as_string(connection)
+    quoted = table.identifier.as_string(connection)
+    if lacking:
+        what = f"this role may not insert into {', '.join(lacking)}"
+        yield _finding("error", "sink_privilege", where, what, f"GRANT INSERT ON {quoted} TO {role}")
+    if unread:
+        what = f"this role may not read {', '.join(unread)}: loading works, `sofetch show` does not"
+        yield _finding("warning", "sink_privilege", where, what, f"GRANT SELECT ON {quoted} TO {role}")
+    if names and not lacking:
+        yield _finding(
+            "ok", "sink_table", where, f"{len(names)} of {len(settings.column)} columns are there to load into"
+        )
+
+
+def _log_finding(server: dict[str, Any]) -> Finding:
+    if server["verbosity"] == "terse":
+        return _finding(
+            "ok", "sink_log", "the server's log", "log_error_verbosity is terse: no value of a row is logged"
+        )
+    what = "if a constraint of the table refuses a row, Postgres logs its unmasked values (masked ones are tokens)"
+    role = server["quoted_role"]
+    hint = f"as a superuser: ALTER ROLE {role} SET log_error_verbosity = 'terse'"
+    return _finding("warning", "sink_log", "the server's log", what, hint)
+
+
+def _may(connection: Connection[Any], table: str, privilege: str) -> bool:
+    query = "SELECT to_regclass(t) IS NOT NULL AND has_table_privilege(t, p) FROM (VALUES (%s, %s)) AS v (t, p)"
+    return _true(connection, query, table, privilege)
+
+
+def _true(connection: Connection[Any], query: Any, *parameters: object) -> bool:
+    row = connection.execute(query, parameters).fetchone()
+    return bool(row and row[0])
+
+
+def _finding(severity: Severity, code: str, where: str, what: str, hint: str = "") -> Finding:
+    return Finding(severity=severity, code=code, where=where, what=what, hint=hint)

@@ -1,0 +1,220 @@
+"""The sink: a batch of rows, quarantine entries and ledger keys in one Postgres transaction.
+
+Owns the transaction and what a failure of it means. Fills ``sofetch.ports.Sink``. One thread uses it at a time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+
+from sofetch.errors import SinkUnavailable
+from sofetch.faults import crash_point
+from sofetch.load.batch import Batch, Committed, Fault, batch_of, results
+from sofetch.load.connection import connect, require_version, sink_error
+from sofetch.load.ledger import Ledger, keep_partitions
+from sofetch.load.poison import find_faults
+from sofetch.load.quarantining import count_attempts, store_rejections
+from sofetch.load.registry import Fingerprint, check_fingerprints, pipeline_id, require_schema
+from sofetch.load.rows import Prepared, Row, RowWriter, row_writer
+from sofetch.load.sqlstate import Blame, blame
+from sofetch.load.table import require_table
+from sofetch.record import LoadResult, MaskedRecord, SealedRejection
+from sofetch.settings import Settings
+
+PARTITIONS_EVERY_SECONDS = 6 * 3_600.0
+MOST_SEARCHES = 20
+"""How often poison is looked for in one batch. Each search but the first needs others to change the table meanwhile."""
+
+# READ COMMITTED whatever the role's default is: the ledger must see what others committed while we waited for them.
+# Not READ WRITE: default_transaction_read_only is how an old primary is fenced off. Deferred constraints are checked
+# with each row, or COMMIT would fail and blame nobody.
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; SET CONSTRAINTS ALL IMMEDIATE"
+
+
+class PostgresSink:
+    """Loads into one table. Connects when it must; a lost connection is made anew by the next ``load``."""
+
+    def __init__(self, settings: Settings, *, dsn: str) -> None:
+        self._settings = settings
+        self._dsn = dsn
+        self._session: _Session | None = None
+        self._partitions_due = 0.0
+
+    def __repr__(self) -> str:
+        return f"<PostgresSink {self._settings.sink.table}>"  # the connection string can hold a password
+
+    def prepare(self, fingerprints: Sequence[Fingerprint]) -> None:
+        """Connect, and refuse to start where anything is missing or the tokens' keys are not those of before.
+
+        Registers the pipeline and new fingerprints, and makes the ledger's partitions.
+        Raises SinkRefused, SinkUnavailable or KeyringError.
+        """
+        try:
+            session = self._ready()
+            check_fingerprints(session.connection, fingerprints)
+        except psycopg.Error as error:
+            self.close()
+            raise sink_error(error) from None
+        except BaseException:
+            self.close()
+            raise
+
+    def load(self, records: Sequence[MaskedRecord], rejections: Sequence[SealedRejection]) -> list[LoadResult]:
+        """Commit rows, quarantine entries and their keys together; see ``ports.Sink.load``."""
+        if not records and not rejections:
+            return []
+        try:
+            committed, faults = self._ready().load(batch_of(records, rejections))
+        except psycopg.Error as error:
+            self.close()
+            raise sink_error(error) from None
+        except BaseException:  # Ctrl-C in the middle of a COPY too: the connection is in no state to go on
+            self.close()
+            raise
+        return results(records, rejections, committed=committed, faults=faults)
+
+    def close(self) -> None:
+        """Close the connection. Idempotent."""
+        session, self._session = self._session, None
+        if session is not None:
+            with suppress(psycopg.Error):
+                session.connection.close()
+
+    def _ready(self) -> _Session:
+        if self._session is None or self._session.connection.closed:
+            self._session = _open_session(self._settings, self._dsn)
+        if time.monotonic() >= self._partitions_due:
+            keep_partitions(self._session.connection, self._settings)
+            self._partitions_due = time.monotonic() + PARTITIONS_EVERY_SECONDS
+        return self._session
+
+
+def _open_session(settings: Settings, dsn: str) -> _Session:
+    connection = connect(dsn, settings.sink)
+    try:
+        require_version(connection)
+        require_schema(connection)
+        writer = row_writer(settings, require_table(connection, settings))
+        return _Session(connection, settings, writer=writer, pipeline_id=pipeline_id(connection, settings))
+    except BaseException:
+        connection.close()
+        raise
+
+
+class _Session:
+    """A connection and what was looked up over it."""
+
+    def __init__(self, connection: Connection[Any], settings: Settings, *, writer: RowWriter, pipeline_id: int) -> None:
+        self.connection = connection
+        self._settings = settings
+        self._writer = writer
+        self._pipeline_id = pipeline_id
+        self._ledger = Ledger(settings, pipeline_id=pipeline_id)
+        self._expire_days = settings.quarantine.expire_days
+
+    def load(self, batch: Batch) -> tuple[Committed, Mapping[bytes, Fault]]:
+        """Commit the batch without its faulty rows; say what is committed and which rows are faulty."""
+        prepared = self._prepare(batch)
+        faults = dict(prepared.faults)
+        for _ in range(MOST_SEARCHES):
+            rest = batch.without(faults)
+            keys = rest.sorted_keys()
+            if not keys:
+                return Committed(frozenset(), frozenset()), faults
+            try:
+                return self._transact(rest, keys, prepared.rows), faults
+            except psycopg.Error as error:
+                if not self._is_rows_fault(error):
+                    raise
+            faults |= self._search(rest, keys, prepared.rows)
+        raise SinkUnavailable(f"the table changed {MOST_SEARCHES} times while one batch was being loaded")
+
+    def _prepare(self, batch: Batch) -> Prepared:
+        """Check and convert; what does not fit is looked at again if the table was altered meanwhile (widened, say)."""
+        prepared = self._writer.prepare(batch.rows)
+        if prepared.faults:
+            table = require_table(self.connection, self._settings)
+            if table != self._writer.table:
+                self._writer = row_writer(self._settings, table)
+                prepared = self._writer.prepare(batch.rows)
+        return prepared
+
+    def _is_rows_fault(self, error: psycopg.Error) -> bool:
+        return blame(error.diag) is Blame.ROW and error.diag.schema_name != "sofetch"
+
+    def _transact(self, batch: Batch, keys: list[bytes], rows: Mapping[bytes, Row]) -> Committed:
+        fresh = self._take(keys)
+        crash_point("mid_write")
+        loaded = [key for key in batch.rows if key in fresh]
+        try:
+            if loaded:
+                self._writer.copy(self.connection, [rows[key] for key in loaded])
+        except psycopg.Error:
+            self._roll_back()
+            raise
+        quarantined = self._quarantine(batch, fresh)
+        self._commit(check_table=bool(loaded))
+        return Committed(frozenset(loaded), quarantined)
+
+    def _take(self, keys: list[bytes]) -> frozenset[bytes]:
+        """Begin, and take the keys: all of them at once, or else those that are new."""
+        self.connection.execute(BEGIN)
+        try:
+            self._ledger.copy(self.connection, keys)
+        except psycopg.Error as error:
+            if not self._ledger.is_taken(error):
+                raise
+            self._roll_back()
+        else:
+            return frozenset(keys)
+        self.connection.execute(BEGIN)
+        return self._ledger.claim(self.connection, keys)
+
+    def _search(self, batch: Batch, keys: list[bytes], rows: Mapping[bytes, Row]) -> dict[bytes, Fault]:
+        """Find the faulty rows while holding the keys, so that what another worker loads is not taken for poison.
+
+        Everything is rolled back, since the keys of faulty rows may not stay and a loader need not be allowed to
+        delete; the good rows are then loaded by the plain way, in one transaction.
+        """
+        self.connection.execute(BEGIN)
+        fresh = self._ledger.claim(self.connection, keys)
+        faults = find_faults(self.connection, self._writer, {key: rows[key] for key in batch.rows if key in fresh})
+        self._roll_back()
+        return faults
+
+    def _quarantine(self, batch: Batch, fresh: frozenset[bytes]) -> frozenset[bytes]:
+        new = [rejection for key, rejection in batch.rejections.items() if key in fresh]
+        known = [key for key in batch.rejections if key not in fresh]
+        if new:
+            store_rejections(self.connection, new, pipeline_id=self._pipeline_id, expire_days=self._expire_days)
+        again = count_attempts(self.connection, known, pipeline_id=self._pipeline_id) if known else frozenset()
+        return again.union(rejection.key for rejection in new)
+
+    def _commit(self, *, check_table: bool) -> None:
+        """Commit, unless a column's type changed since it was looked up: binary rows would then be garbage.
+
+        COPY holds the table's lock by now, so that no such change can come between the check and COMMIT.
+        """
+        if check_table and not self._table_is_as_it_was():
+            raise SinkUnavailable("the table was altered; it is looked up anew", sqlstate=None)
+        self.connection.execute("COMMIT")
+
+    def _table_is_as_it_was(self) -> bool:
+        parameters = [self._writer.table.oid, self._writer.names]
+        row = self.connection.execute(TABLE_MARK, parameters).fetchone()
+        return row is not None and sorted(row[0] or []) == self._writer.mark.split(" ")
+
+    def _roll_back(self) -> None:
+        self.connection.execute("ROLLBACK")
+
+
+TABLE_MARK = """
+SELECT array_agg(format('%%s:%%s:%%s', attnum, atttypid, atttypmod))
+FROM pg_catalog.pg_attribute WHERE attrelid = %s::oid AND attname = ANY (%s) AND NOT attisdropped
+"""

@@ -1,0 +1,120 @@
+"""Rows into the target table: the statement, the adapters of its columns, and the checks before it.
+
+Owns how ``MaskedRecord`` values become COPY rows. Made anew with each connection, from the table as it is then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+from psycopg import Connection, sql
+
+from sofetch.columns import produced
+from sofetch.errors import SinkRefused
+from sofetch.load.batch import Fault
+from sofetch.load.cells import Adapter, Misfit, adapt
+from sofetch.load.connection import bug
+from sofetch.load.table import Table
+from sofetch.record import Cell, MaskedRecord
+from sofetch.settings import ColumnSettings, Settings
+
+Row = Sequence[Any]
+
+
+class Prepared(Struct, frozen=True):
+    """A batch's rows as the dumpers take them, by key, and the rows that cannot be stored."""
+
+    rows: Mapping[bytes, Row]
+    faults: Mapping[bytes, Fault]
+
+
+class RowWriter:
+    """Copies rows into one table, all columns of the configuration, in its order."""
+
+    def __init__(self, table: Table, adapters: Sequence[Adapter]) -> None:
+        self.table = table
+        self.names = [adapter.name for adapter in adapters]
+        self._adapters = adapters
+        self._types = [adapter.dump_as for adapter in adapters]
+        columns = sql.SQL(", ").join(map(sql.Identifier, self.names))
+        self._copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(table.identifier, columns)
+        self.mark = table.mark(self.names)
+
+    def prepare(self, records: Mapping[bytes, MaskedRecord]) -> Prepared:
+        """Convert and check, column by column; a faulty row is left out and named."""
+        if not records:
+            return Prepared({}, {})
+        keys = list(records)
+        columns = zip(*(record.values for record in records.values()), strict=True)
+        faults: dict[bytes, Fault] = {}
+        converted = [self._prepare_column(*pair, keys, faults) for pair in zip(self._adapters, columns, strict=True)]
+        rows = dict(zip(keys, zip(*converted, strict=True), strict=True))
+        return Prepared({key: row for key, row in rows.items() if key not in faults} if faults else rows, faults)
+
+    @staticmethod
+    def _prepare_column(
+        adapter: Adapter, column: Sequence[Cell], keys: list[bytes], faults: dict[bytes, Fault]
+    ) -> Sequence[Any]:
+        converted = adapter.converted(column)
+        for position, reason in adapter.refusals(converted).items():
+            faults.setdefault(keys[position], Fault(reason, adapter.name))
+        return converted
+
+    def copy(self, connection: Connection[Any], rows: Iterable[Row]) -> None:
+        """COPY the rows. Raises psycopg.Error; of anything else that goes wrong no value is passed on."""
+        try:
+            with connection.cursor() as cursor, cursor.copy(self._copy) as copy:
+                copy.set_types(self._types)
+                write_row = copy.write_row
+                for row in rows:
+                    write_row(row)
+        except (TypeError, ValueError, AttributeError, OverflowError, ArithmeticError) as error:
+            raise bug(f"a cell is not of the type its column promises ({type(error).__name__})") from None
+
+
+def row_writer(settings: Settings, table: Table) -> RowWriter:
+    """The writer for the table, or SinkRefused naming every column that does not fit."""
+    adapters: list[Adapter] = []
+    misfits: list[Misfit] = []
+    for fit in fit_columns(settings, table):
+        (adapters if isinstance(fit, Adapter) else misfits).append(fit)  # type: ignore[arg-type]  # either list
+    misfits += unfilled_columns(settings, table)
+    if misfits:
+        raise SinkRefused(
+            f"table {settings.sink.table}: " + "; ".join(misfit.what for misfit in misfits),
+            hint="; ".join(dict.fromkeys(misfit.hint for misfit in misfits)),
+            sqlstate="42804",
+        )
+    return RowWriter(table, adapters)
+
+
+def fit_columns(settings: Settings, table: Table) -> list[Adapter | Misfit]:
+    """For each configured column, in order, how it goes into the table, or why it cannot."""
+    return [_fit(column, table) for column in settings.column]
+
+
+def unfilled_columns(settings: Settings, table: Table) -> list[Misfit]:
+    """Columns that every row needs and the configuration does not give."""
+    configured = {column.name for column in settings.column}
+    return [
+        Misfit(
+            column=column.name,
+            what=f"column {column.name} is NOT NULL without a default, and the configuration does not fill it",
+            hint=f"add a [[column]] named {column.name}, or give the table's column a default",
+        )
+        for column in table.columns.values()
+        if column.name not in configured and column.not_null and not column.has_default
+    ]
+
+
+def _fit(column: ColumnSettings, table: Table) -> Adapter | Misfit:
+    there = table.columns.get(column.name)
+    if there is not None:
+        return adapt(produced(column), there, mask=column.mask)
+    return Misfit(
+        column=column.name,
+        what=f"column {column.name} does not exist in the table",
+        hint="`sofetch schema` shows the ALTER TABLE that adds what is missing, `--apply` runs it",
+    )
