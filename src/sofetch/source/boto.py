@@ -5,10 +5,12 @@ Owns the shapes of SQS's requests and answers. Must not retry, remember messages
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from sofetch.errors import SofetchError, SourceRefused
 from sofetch.settings import SourceSettings
 from sofetch.source.boto_client import Clients
 from sofetch.source.boto_errors import mapped
@@ -35,8 +37,14 @@ def find_queue(client: SQSClient, queue: str) -> str:
     """The URL of a queue given by name or URL. A URL is believed: its first use says whether it is right."""
     if "://" in queue:
         return queue
-    with mapped(f"find queue {queue!r}"):
-        return client.get_queue_url(QueueName=queue)["QueueUrl"]
+    try:
+        with mapped(f"find queue {queue!r}"):
+            return client.get_queue_url(QueueName=queue)["QueueUrl"]
+    except SourceRefused as error:
+        if error.code != "queue_missing":
+            raise
+        hint = _similar_queues(client, queue) or error.hint
+        raise SourceRefused(error.what, hint=hint, code=error.code) from None
 
 
 def queue_name(queue: str) -> str:
@@ -127,6 +135,17 @@ def parse_failures(answer: Mapping[str, Any], *, entries: int) -> list[EntryFail
     return failures + [EntryFailure(at, "unanswered", False) for at in range(entries) if at not in mentioned]
 
 
+def _similar_queues(client: SQSClient, name: str) -> str:
+    """A question, if there is a queue of a similar name and we may know of it."""
+    try:
+        with mapped("list queues"):
+            names = [queue_name(url) for url in client.list_queues().get("QueueUrls", ())]
+    except SofetchError:
+        return ""
+    similar = difflib.get_close_matches(name, names, n=3)
+    return f"did you mean {' or '.join(repr(found) for found in similar)}?" if similar else ""
+
+
 def _parse_message(message: Mapping[str, Any]) -> RawMessage | None:
     # surrogatepass: a lone surrogate reaches decode as bytes that are not UTF-8, and is rejected there, not here.
     body = message["Body"].encode("utf-8", "surrogatepass")
@@ -150,5 +169,5 @@ def _parse_message(message: Mapping[str, Any]) -> RawMessage | None:
 
 
 def _is_whole(body: bytes, md5: str | None) -> bool:
-    """Whether the body is what was sent, which botocore no longer checks. Costs a microsecond for an ordinary body, 1.5 ms for a whole MiB."""
+    """Whether the body is what was sent; botocore does not check. A microsecond for most, 1.5 ms for a whole MiB."""
     return md5 is None or hashlib.md5(body, usedforsecurity=False).hexdigest() == md5

@@ -6,6 +6,7 @@ service model in ``query/``). Credentials come from AWS's ordinary chain and are
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 Protocol = Literal["json", "query"]
 
 _QUERY_MODEL = Path(__file__).parent / "query"
+_AWS_QUEUE_URL = re.compile(r"https?://sqs\.(?P<region>[a-z0-9-]+)\.(amazonaws\.com|api\.aws)")
 _CONNECT_TIMEOUT_SECONDS = 5
 _ANSWER_TIMEOUT_SECONDS = 10
 """SQS answers in milliseconds; ten seconds is an outage, and a batch call is safe to repeat."""
@@ -78,7 +80,7 @@ def _client(
         user_agent_extra="sofetch",
     )
     client = _session(protocol).create_client(
-        "sqs", region_name=settings.region, endpoint_url=settings.endpoint, config=config
+        "sqs", region_name=settings.region or _region_of(settings.queue), endpoint_url=settings.endpoint, config=config
     )
     return cast("SQSClient", client)
 
@@ -91,6 +93,12 @@ def _session(protocol: Protocol) -> botocore.session.Session:
     return session
 
 
+def _region_of(queue: str) -> str | None:
+    """The region in an AWS queue URL, so that the URL is enough."""
+    found = _AWS_QUEUE_URL.match(queue)
+    return found["region"] if found else None
+
+
 def _detect(settings: SourceSettings) -> Protocol:
     """Ask for the list of queues and look at the form of the answer, not its content.
 
@@ -98,7 +106,7 @@ def _detect(settings: SourceSettings) -> Protocol:
     JSON requests with XML errors or (moto 4.1) with 200, ``{}`` and ``text/html``: believed, an empty queue for ever.
     """
     with closing(_client(settings, "json", threads=1)) as client:
-        if _is_aws(client) or _speaks_json(client):
+        if is_aws(client) or _speaks_json(client):
             return "json"
     with closing(_client(settings, "query", threads=1)) as client:
         if _speaks_query(client):
@@ -109,7 +117,8 @@ def _detect(settings: SourceSettings) -> Protocol:
     )
 
 
-def _is_aws(client: BaseClient) -> bool:
+def is_aws(client: BaseClient) -> bool:
+    """Whether the client talks to AWS itself, whatever stands behind a name of its own."""
     host = client.meta.endpoint_url.split("://", 1)[-1].split("/", 1)[0]
     return host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
 

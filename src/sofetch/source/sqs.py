@@ -26,6 +26,10 @@ _DRAIN_WAIT_SECONDS = 1
 _YOUNG_POLL_SECONDS = 0.5
 """A receive call that finds messages answers well within this; an older one is waiting for some to come."""
 
+_SHORT_POLL_SECONDS = 1.5
+"""A poll this short is waited for rather than ended: some servers hand messages to a poll whose client is gone, and
+those stay invisible for a whole timeout."""
+
 _LEAST_VISIBILITY_SECONDS = 2
 _JOIN_SECONDS = 2.0
 
@@ -43,6 +47,7 @@ class SqsSource:
         self._configured_timeout_seconds = settings.visibility_timeout_seconds
         self._timeout_seconds = 30
         wait_seconds = min(settings.wait_seconds, _DRAIN_WAIT_SECONDS) if drain else settings.wait_seconds
+        self._wait_seconds = wait_seconds
         registry = Registry(max_messages=settings.max_in_flight, max_bytes=settings.max_in_flight_bytes)
         pace = Pace(receivers=settings.receivers, long_polls=wait_seconds > 0)
         self._desk = desk = Desk(registry, Agenda(registry), pace, clock=clock, queue=transport.queue_name)
@@ -121,5 +126,7 @@ class SqsSource:
     def _await_young_polls(self, deadline: float) -> None:
         youngest = self._desk.youngest_poll_seconds()
         if youngest is not None:
-            left = min(_YOUNG_POLL_SECONDS - youngest, deadline - self._clock.monotonic())
+            full = self._wait_seconds + _YOUNG_POLL_SECONDS
+            patience = full if self._wait_seconds <= _SHORT_POLL_SECONDS else _YOUNG_POLL_SECONDS
+            left = min(patience - youngest, deadline - self._clock.monotonic())
             self._desk.wait_for_young_polls(timeout_seconds=max(0.0, left))

@@ -1,0 +1,146 @@
+"""Looks at the configured queue and says what is right, what is not, and what to do. Changes nothing.
+
+Its one trace: trying to receive may raise the receive count of one message by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sofetch.errors import SofetchError
+from sofetch.findings import Finding, Severity
+from sofetch.settings import BatchSettings, SourceSettings
+from sofetch.source.boto import queue_name
+from sofetch.source.queue import Action, QueueAttributes, QueueControl
+
+_LEAST_VISIBILITY_SECONDS = 10
+"""Extended at half of it: with less, one slow call loses the message to another worker."""
+
+_LEAST_RECEIVES = 3
+_LEAST_RETENTION_SECONDS = 86_400
+
+_ACTIONS: tuple[tuple[Action, str], ...] = (
+    ("receive", "sqs:ReceiveMessage"),
+    ("delete", "sqs:DeleteMessage"),
+    ("change_visibility", "sqs:ChangeMessageVisibility"),
+)
+
+
+def check_source(settings: SourceSettings, *, batch: BatchSettings) -> list[Finding]:
+    """Everything that can be said of the queue; an error if it cannot be reached or used."""
+    where = f"queue {queue_name(settings.queue)}"
+    try:
+        with QueueControl.open(settings) as control:
+            return list(_findings(control, settings, batch, where))
+    except SofetchError as error:
+        return [_of_error(error, where)]
+
+
+def _findings(control: QueueControl, settings: SourceSettings, batch: BatchSettings, where: str) -> Iterator[Finding]:
+    attributes = control.attributes()
+    yield _finding(
+        "ok",
+        "queue_found",
+        where,
+        f"answers in the {control.protocol} protocol; about {attributes.visible} messages wait, "
+        f"{attributes.in_flight} are in flight, {attributes.delayed} are delayed",
+    )
+    yield _visibility(attributes, settings, batch, where)
+    yield _dead_letters(attributes, where)
+    yield _retention(attributes, where)
+    yield _encryption(attributes, where, is_aws=control.is_aws)
+    if attributes.fifo:
+        yield _finding("ok", "queue_fifo", where, "is FIFO; the order of a group is kept as SQS gives it")
+    yield from _permissions(control, attributes, where)
+
+
+def _visibility(attributes: QueueAttributes, settings: SourceSettings, batch: BatchSettings, where: str) -> Finding:
+    own = settings.visibility_timeout_seconds is None
+    seconds = attributes.visibility_timeout_seconds if own else settings.visibility_timeout_seconds or 0
+    # The window passes before loading begins; a quarter of the timeout leaves time to load before the first extension.
+    least = max(_LEAST_VISIBILITY_SECONDS, 4 * batch.max_wait_seconds)
+    whose = "the queue's" if own else "the configured"
+    if seconds >= least:
+        return _finding("ok", "visibility_timeout", where, f"{whose} visibility timeout is {seconds} s")
+    return _finding(
+        "warning",
+        "visibility_timeout",
+        where,
+        f"{whose} visibility timeout of {seconds} s is short for a batch window of {batch.max_wait_seconds:g} s",
+        hint=f"set [source] visibility_timeout_seconds, or the queue's own, to 30 or more (at least {least:g})",
+    )
+
+
+def _dead_letters(attributes: QueueAttributes, where: str) -> Finding:
+    redrive = attributes.redrive
+    if redrive is None:
+        return _finding(
+            "warning",
+            "dead_letter_queue",
+            where,
+            "has no dead-letter queue: a message that can never be settled comes back until its retention ends",
+            hint="give the queue a RedrivePolicy with maxReceiveCount 5 or more",
+        )
+    if redrive.max_receive_count < _LEAST_RECEIVES:
+        return _finding(
+            "warning",
+            "dead_letter_queue",
+            where,
+            f"sends a message to {redrive.dead_letter_queue} after {redrive.max_receive_count} receives: restarts and "
+            "retries of healthy messages count, too",
+            hint=f"set maxReceiveCount to 5 or more, at least {_LEAST_RECEIVES}",
+        )
+    what = f"sends a message to {redrive.dead_letter_queue} after {redrive.max_receive_count} receives"
+    return _finding("ok", "dead_letter_queue", where, what)
+
+
+def _retention(attributes: QueueAttributes, where: str) -> Finding:
+    hours = attributes.retention_seconds / 3600
+    if attributes.retention_seconds >= _LEAST_RETENTION_SECONDS:
+        return _finding("ok", "retention", where, f"keeps messages for {hours:g} h")
+    return _finding(
+        "warning",
+        "retention",
+        where,
+        f"keeps messages for {hours:.3g} h only: a longer outage loses them",
+        hint="set MessageRetentionPeriod to four days (345600) or more",
+    )
+
+
+def _encryption(attributes: QueueAttributes, where: str, *, is_aws: bool) -> Finding:
+    if attributes.encryption is not None:
+        return _finding("ok", "encryption", where, f"is encrypted at rest ({attributes.encryption})")
+    if not is_aws:
+        return _finding("ok", "encryption", where, "says nothing of encryption at rest (not AWS)")
+    return _finding(
+        "warning",
+        "encryption",
+        where,
+        "is not encrypted at rest, and its messages hold personal data in the clear",
+        hint="set SqsManagedSseEnabled, or KmsMasterKeyId",
+    )
+
+
+def _permissions(control: QueueControl, attributes: QueueAttributes, where: str) -> Iterator[Finding]:
+    for action, permission in _ACTIONS:
+        if action == "receive" and _would_bury(attributes):
+            yield _finding("ok", "permission", where, f"{permission} is not tried: a receive could bury a message")
+            continue
+        refusal = control.refusal(action)
+        if refusal is None:
+            yield _finding("ok", "permission", where, f"{permission} is allowed")
+        else:
+            yield _finding("error", "permission", where, refusal.what, hint=refusal.hint)
+
+
+def _would_bury(attributes: QueueAttributes) -> bool:
+    """Whether one receive more can be what sends a message to the dead-letter queue."""
+    return attributes.redrive is not None and attributes.redrive.max_receive_count < _LEAST_RECEIVES
+
+
+def _of_error(error: SofetchError, where: str) -> Finding:
+    return _finding("error", error.code, where, error.what, hint=error.hint)
+
+
+def _finding(severity: Severity, code: str, where: str, what: str, hint: str = "") -> Finding:
+    return Finding(severity=severity, code=code, where=where, what=what, hint=hint)

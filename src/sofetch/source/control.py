@@ -1,0 +1,15 @@
+"""What commands do with a queue, in one place to import from: ``QueueControl`` and ``check_source``."""
+
+from sofetch.source.check import check_source
+from sofetch.source.queue import Action, QueueAttributes, QueueControl, RedrivePolicy
+from sofetch.source.sending import RefusedMessage, SendReport
+
+__all__ = [
+    "Action",
+    "QueueAttributes",
+    "QueueControl",
+    "RedrivePolicy",
+    "RefusedMessage",
+    "SendReport",
+    "check_source",
+]
