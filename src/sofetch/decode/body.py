@@ -8,7 +8,8 @@ Owns the checks of the whole body. Must not know of columns. What is decided her
   thread, on every version of Python and in every retry, and a C stack is never at risk.
 * A lone surrogate anywhere (``"\ud800"``) makes the document one that no UTF-8 text can hold: ``invalid_unicode``.
 * ``NaN``, ``Infinity``, comments, trailing commas, a second document: not JSON.
-* Of several equal keys in one object the last one counts, as in Postgres' jsonb.
+* Of several equal keys in one object the last one counts, as in Postgres' jsonb; where a column looks, each of them
+  must be of the column's JSON type.
 """
 
 from __future__ import annotations

@@ -51,9 +51,9 @@ _MAX_SCALE: Final = 16_383
 _NULL = b"null"
 _NUMBER = rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?"
 _NUMERIC = re.compile(rb'(?P<quote>"?)(?P<number>' + _NUMBER + rb")(?P=quote)")
-# An exponent, or so many digits that they might be too many; any other number is within numeric. The look-behind keeps
-# a long run of digits from being tried again from each of its digits.
-_RISKY_NUMBER = re.compile(rb"(?<![0-9.])(?:[0-9][0-9.]*+[eE][+-]?[0-9]++|[0-9.]{%d,}+)" % _MAX_SCALE)
+# Thousands in the exponent or thousands of digits: only such a number can be outside numeric. The look-behind keeps a
+# long run of digits from being tried again from each of its digits.
+_RISKY_NUMBER = re.compile(rb"(?<![0-9.])(?:[0-9][0-9.]*+[eE][+-]?[0-9]{4,}+|[0-9.]{8000,}+(?:[eE][+-]?[0-9]++)?)")
 _NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*+\\u0000")
 _INET = re.compile(r"[0-9a-fA-F:.]{2,45}(?:/(?:0|[1-9][0-9]{0,2}))?")
 _VERSION = re.compile(r"([0-9]{1,32})(?:\.([0-9]{1,32}))?(?:\.([0-9]{1,32}))?")

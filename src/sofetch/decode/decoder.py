@@ -54,6 +54,7 @@ class Decoder:
         self._finishes = list(_finishes(numbered, limits))
         self._texts = [(at, column.name) for at, column in numbered if _is_body_text(column)]
         self._gaps = list(_gaps(numbered, limits))
+        self._pick_gaps = _picker([at for at, _, _ in self._gaps])
 
     def __call__(self, messages: Sequence[Message]) -> Decoded:
         """What each message comes to. Raises nothing on account of a message."""
@@ -70,14 +71,14 @@ class Decoder:
         body = readable(message.body, max_bytes=self._max_bytes)
         row = self._body_values(body)
         if self._envelope:
-            row += tuple([read(message) for read in self._envelope])
+            row = (*row, *[read(message) for read in self._envelope])
         if self._arrange is not None:
             row = self._arrange(row)
         if _NUL_ESCAPE in body:
             self._refuse_nul(row)
         if self._finishes:
             row = self._finished(row)
-        return self._filled(row) if self._gaps and None in row else row
+        return self._filled(row) if None in self._pick_gaps(row) else row
 
     def _body_values(self, body: bytes) -> Row:
         row: Row = ()
@@ -142,7 +143,17 @@ def _arrangement(read_order: list[int]) -> Callable[[Row], Row] | None:
     """From the order in which values are read to the order of the configuration; None if they are the same."""
     if read_order == sorted(read_order):
         return None
-    return itemgetter(*[read_order.index(at) for at in range(len(read_order))])
+    return _picker([read_order.index(at) for at in range(len(read_order))])
+
+
+def _picker(places: list[int]) -> Callable[[Row], Row]:
+    match places:
+        case []:
+            return lambda _row: ()
+        case [only]:
+            return lambda row: (row[only],)
+        case _:
+            return itemgetter(*places)
 
 
 def _finishes(numbered: Iterable[tuple[int, ColumnSettings]], limits: LimitSettings) -> Iterable[_Finish]:
