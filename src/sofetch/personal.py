@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 from sofetch.settings import Kind, MaskName
 
@@ -151,21 +151,16 @@ def personal_by_name(name: str) -> Personal | None:
     return PERSON if words == ["name"] else None
 
 
-def personal_by_form(texts: Iterable[str]) -> Personal | None:
-    """What these values of one field likely are. One value that looks personal is enough, except for a card's number:
-    one long number in ten passes its check, so most must.
-    """
-    short = [text.strip() for text in texts if len(text) <= _LONGEST_FORM]
-    for text in short:
-        if (personal := _form(text)) is not None:
-            return personal
-    cards = sum(map(_is_card, short))
-    return CARD if cards * 2 > len(short) else None
+def personal_by_form(text: str) -> Personal | None:
+    """What a value likely is. A card's number is a weak sign by itself: one long number in ten passes its check."""
+    if len(text) > _LONGEST_FORM:
+        return FREE_TEXT if _EMAIL.search(text) else None
+    return _form(text.strip()) or (CARD if _is_card(text.strip()) else None)
 
 
 def is_personal_key(key: str) -> bool:
     """Whether a JSON key is itself a personal value, as in an object that maps e-mail addresses to something."""
-    return len(key) <= _LONGEST_FORM and (_form(key.strip()) is not None or _is_card(key.strip()))
+    return personal_by_form(key) is not None
 
 
 def _words(name: str) -> list[str]:
@@ -195,7 +190,16 @@ def _is_ip(text: str) -> bool:
         ip_address(match["ip"])
     except ValueError:
         return False
-    return True
+    return not _is_wide_network(text)
+
+
+def _is_wide_network(text: str) -> bool:
+    """A network that `truncate` might have made: what it leaves of an address is meant to be seen."""
+    try:
+        network = ip_network(text) if "/" in text else None
+    except ValueError:
+        return False
+    return network is not None and network.prefixlen <= (24 if network.version == 4 else 48)
 
 
 def _is_iban(text: str) -> bool:

@@ -8,32 +8,36 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 
 from sofetch.columns import unsuited
-from sofetch.config.defaults import default_fits
 from sofetch.config.report import Report, did_you_mean
 from sofetch.config.shape import Part
-from sofetch.paths import parse_path
+from sofetch.decode.single import default_cell
+from sofetch.errors import ConfigError
+from sofetch.paths import Path, parse_path
 from sofetch.personal import personal_by_name
-from sofetch.settings import ColumnSettings
+from sofetch.settings import ColumnSettings, ColumnType, LimitSettings
 
-ENVELOPE_TYPES: Final[dict[str, tuple[str, ...]]] = {
-    "message_id": ("text", "uuid"),
-    "sent_time": ("timestamp",),
-    "sent_date": ("date",),
-    "receive_time": ("timestamp",),
-    "queue": ("text",),
-    "group_id": ("text",),
+_ANY_TYPE: Final[tuple[ColumnType, ...]] = ("text", *(word for word in get_args(ColumnType) if word != "text"))
+
+ENVELOPE_TYPES: Final[dict[str, tuple[ColumnType, ...]]] = {
+    "message_id": _ANY_TYPE,
+    "sent_time": ("timestamp", "date", "bigint", "text"),
+    "sent_date": ("date", "text"),
+    "receive_time": ("timestamp", "date", "bigint", "text"),
+    "queue": _ANY_TYPE,
+    "group_id": _ANY_TYPE,
 }
-"""The types that hold each value of the envelope, the usual one first."""
+"""The types that the decoder can make of each value of the envelope, the usual one first."""
 
 _ATTRIBUTE = re.compile(r"attribute:[A-Za-z0-9_.-]{1,256}")
 _MASK_ONLY = ("kind", "domain", "not_of_kind", "sentinels", "redact_to", "truncate_to")
-_UNMASKED_ONLY = ("value", "default", "type", "max_length", "personal")
-_BODY_ONLY = ("from", "default", "mask", "personal")
+_UNMASKED_ONLY = ("default", "type", "max_length", "personal")
+_BODY_ONLY = ("from", "default")
+_UNREADABLE_IN_KEY = re.compile(r'["\\\x00-\x1f]')  # the decoder's parser cannot look for such keys
 _KEYS_OF_MASK: Final[dict[str, frozenset[str]]] = {
     "token": frozenset({"kind", "domain", "not_of_kind", "sentinels"}),
     "redact": frozenset({"redact_to", "sentinels"}),
@@ -86,8 +90,7 @@ def _check_company(column: Part, report: Report) -> None:
     else:
         _refuse(column, _MASK_ONLY, report, why="`{}` does nothing without `mask`", hint=_with_mask)
     if column.has("value"):
-        taken = tuple(key for key in _BODY_ONLY if key != "mask")
-        _refuse(column, taken, report, why="a column with `value` cannot have `{}`", hint=_without_value)
+        _refuse(column, _BODY_ONLY, report, why="a column with `value` cannot have `{}`", hint=_without_value)
     if column.has("default") and column.given.get("required") is True:
         hint = "a missing value is either rejected or replaced: drop one of the two"
         report.error(
@@ -135,15 +138,16 @@ def _check_mask(column: Part, report: Report) -> None:
 
 
 def _check_from(column: Part, report: Report) -> None:
-    key = "from" if "from" in column.given else "name"
-    path = column.given.get(key)
-    if path is None or column.has("value") or "from" in column.broken:
-        return
+    text = column.given.get("from")
+    steps: Path = (column.given.get("name", ""),)
     try:
-        parse_path(path)
+        steps = steps if text is None else parse_path(text)
     except ValueError as error:
-        hint = "" if key == "from" else "give its place in the JSON with `from`"
-        report.error("bad_path", column.at(key), f"{title(column)}: the path {error}", hint=hint)
+        report.error("bad_path", column.at("from"), f"{title(column)}: `from` {error}")
+    if not column.has("value") and any(isinstance(key, str) and _UNREADABLE_IN_KEY.search(key) for key in steps):
+        what = f"{title(column)}: no key with a quote, backslash or control character in it can be read"
+        hint = "let the producer rename it, or load the object round it as jsonb"
+        report.error("bad_path", column.at("from"), what, hint=hint)
 
 
 def _check_value(column: Part, report: Report) -> None:
@@ -175,11 +179,10 @@ def _check_default(column: Part, report: Report) -> None:
     settings = as_settings(column)
     if settings is None or settings.default is None or settings.mask is not None or settings.value is not None:
         return
-    if not default_fits(settings):
-        hint = "give one that the column could hold, as a message would have it"
-        report.error(
-            "bad_default", column.at("default"), f"{title(column)}: `default` is no {settings.type}", hint=hint
-        )
+    try:
+        default_cell(settings, LimitSettings())
+    except ConfigError as error:
+        report.error("bad_default", column.at("default"), error.what, hint=error.hint)
 
 
 def _check_personal(column: Part, report: Report) -> None:

@@ -133,8 +133,8 @@ def _complaint(file: str, errors: list[Finding]) -> str:
 
 
 def _settings(draft: Draft) -> Settings:
-    """The sound draft as settings; a column of the envelope has the usual type of its value unless it names one."""
+    """The sound draft as settings; an unmasked value of the envelope has its usual type unless the file names one."""
     for column in draft.columns:
-        if "value" in column.given:
+        if "value" in column.given and "mask" not in column.given:
             column.given.setdefault("type", ENVELOPE_TYPES.get(column.given["value"], ("text",))[0])
     return msgspec.convert(draft.document(), Settings)

@@ -1,0 +1,172 @@
+"""What sample bodies show of each field: which sorts of values, how long, how big, whether they look personal.
+
+Owns looking; judging what to make of it is ``judge``. Values are looked at one by one and never kept.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from ipaddress import ip_interface
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from sofetch.personal import Personal, is_personal_key, personal_by_form, personal_by_name
+from sofetch.settings import ColumnType
+
+Sort = Literal["bool", "int", "number", "text", "list", "object"]
+
+MAX_DEPTH: Final = 8
+"""Objects below this depth are documents, not columns."""
+
+MAX_MEMBERS: Final = 200
+"""An object below the body itself with more different keys than this is a map, and its keys are data."""
+
+_TEXT_TYPES: Final[dict[ColumnType, Any]] = {
+    "timestamp": Annotated[datetime, Meta(tz=True)],
+    "date": date,
+    "uuid": UUID,
+}
+_UUID_CHARS = 36
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(slots=True)
+class Field:
+    """One place in the bodies. ``present`` counts values that are not null; ``forms`` what texts look like."""
+
+    present: int = 0
+    sorts: set[Sort] = field(default_factory=set)
+    text_types: set[ColumnType] = field(default_factory=lambda: {*_TEXT_TYPES, "inet"})
+    forms: Counter[Personal] = field(default_factory=Counter)
+    scalars: int = 0
+    longest_chars: int = 0
+    largest: int = 0
+    personal_keys: bool = False
+    members: dict[str, Field] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Samples:
+    """All bodies together: the fields of the objects, and how many bodies were read and were not."""
+
+    messages: int
+    unreadable: int
+    root: Field
+
+
+def observe(bodies: Iterable[bytes]) -> Samples:
+    """Look at every body."""
+    samples = Samples(messages=0, unreadable=0, root=Field())
+    for body in bodies:
+        document = _parse(body)
+        if isinstance(document, dict):
+            samples.messages += 1
+            _look(document, samples.root, depth=0)
+        else:
+            samples.unreadable += 1
+    return samples
+
+
+def _parse(body: bytes) -> object:
+    try:
+        return _DECODER.decode(body.removeprefix(_BYTE_ORDER_MARK))
+    except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError):
+        return None
+
+
+_DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def _look(value: object, seen: Field, *, depth: int) -> None:
+    if value is None:
+        return
+    seen.present += 1
+    match value:
+        case bool():
+            seen.sorts.add("bool")
+        case int():
+            seen.sorts.add("int")
+            seen.largest = max(seen.largest, abs(value))
+            _look_for_form(_digits(value), seen)
+        case str():
+            _look_at_text(value, seen)
+        case list():
+            seen.sorts.add("list")
+            _look_inside(value, seen)
+        case dict():
+            seen.sorts.add("object")
+            _look_at_object(value, seen, depth=depth)
+        case _:
+            seen.sorts.add("number")
+
+
+def _look_at_text(text: str, seen: Field) -> None:
+    seen.sorts.add("text")
+    seen.longest_chars = max(seen.longest_chars, len(text))
+    seen.text_types = {kind for kind in seen.text_types if _reads_as(text, kind)}
+    _look_for_form(text, seen)
+
+
+def _look_for_form(text: str, seen: Field) -> None:
+    seen.scalars += 1
+    if (personal := personal_by_form(text)) is not None:
+        seen.forms[personal] += 1
+
+
+def _look_at_object(members: dict[str, object], seen: Field, *, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        _look_inside(members, seen)
+        return
+    for key, value in members.items():
+        if is_personal_key(key):
+            seen.personal_keys = True
+        else:
+            _look(value, seen.members.setdefault(key, Field()), depth=depth + 1)
+
+
+def _look_inside(document: object, seen: Field) -> None:
+    """Look for anything personal in a document that could only be loaded whole."""
+    pending = [document]
+    while pending:
+        match pending.pop():
+            case str(text):
+                _look_for_form(text, seen)
+            case list(items):
+                pending += items
+            case dict(members):
+                seen.personal_keys |= any(is_personal_key(key) for key in members)
+                seen.forms.update(personal for key in members if (personal := personal_by_name(key)) is not None)
+                pending += members.values()
+            case _:
+                pass
+
+
+def _reads_as(text: str, kind: ColumnType) -> bool:
+    if kind == "inet":
+        return _is_inet(text)
+    if kind == "uuid" and len(text) != _UUID_CHARS:  # 32 hex digits are as likely a hash
+        return False
+    try:
+        msgspec.convert(text, _TEXT_TYPES[kind])
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _is_inet(text: str) -> bool:
+    try:
+        ip_interface(text)
+    except ValueError:
+        return False
+    return "%" not in text and text.isascii()
+
+
+def _digits(number: int) -> str:
+    return str(number) if abs(number) < 10**19 else ""

@@ -1,0 +1,148 @@
+"""The text of the configuration: TOML that no field's name can break out of, with comments.
+
+Owns the writing. A name from a message goes into quoted strings only, escaped; into a comment only if it is plain.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import assert_never
+
+from sofetch.infer.judge import LeftOut, Loaded, Verdict
+from sofetch.infer.observe import Samples
+from sofetch.paths import format_path
+from sofetch.personal import Personal
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.\[\]-]{1,80}")
+_MOST_LEFT_OUT_SHOWN = 50
+_SHORTEST_LIMIT_CHARS = 32
+
+
+def write(verdicts: Sequence[Verdict], samples: Samples, *, queue: str, table: str) -> str:
+    """The whole file."""
+    loaded = [verdict for verdict in verdicts if isinstance(verdict, Loaded)]
+    blocks = [_head(samples, queue=queue, table=table), *map(_column, loaded), _sent_time(loaded)]
+    left_out = [verdict for verdict in verdicts if isinstance(verdict, LeftOut)]
+    if left_out:
+        blocks.append(_left_out(left_out))
+    return "\n".join(blocks)
+
+
+def quoted(text: str) -> str:
+    """A TOML basic string; whatever is not printable is escaped, so that what an editor shows is what there is."""
+    return '"' + "".join(map(_escaped, text)) + '"'
+
+
+def _escaped(char: str) -> str:
+    if char in '"\\':
+        return "\\" + char
+    if char.isprintable():
+        return char
+    return f"\\u{ord(char):04x}" if ord(char) <= 0xFFFF else f"\\U{ord(char):08x}"
+
+
+def _head(samples: Samples, *, queue: str, table: str) -> str:
+    skipped = f"; {samples.unreadable} more could not be read as a JSON object" if samples.unreadable else ""
+    return f"""\
+# Inferred from {_count(samples.messages)}{skipped}. Read it before you use it:
+# what looks personal is masked here, but personal data that does not look so is not, and is loaded as it is.
+# `sofetch settings` explains every key; `sofetch check` tries the whole.
+
+[source]
+queue = {quoted(queue)}
+
+[sink]
+table = {quoted(table)}
+# SOFETCH_SINK_DSN holds the connection string.
+# What makes two messages the same: "message" (its id), "content", or columns as ["a", "b"].
+dedupe = "message"
+"""
+
+
+def _count(messages: int) -> str:
+    return "1 message" if messages == 1 else f"{messages} messages"
+
+
+def _column(column: Loaded) -> str:
+    lines = [f"# {_reason(column)}", "[[column]]", f"name = {quoted(column.name)}"]
+    if column.path != (column.name,):
+        lines.append(f"from = {quoted(format_path(column.path))}")
+    lines += _mask_lines(column.personal) if column.personal is not None else _type_lines(column)
+    if column.required:
+        lines.append("required = true  # every sample has it")
+    return "\n".join([*lines, ""])
+
+
+def _reason(column: Loaded) -> str:
+    if column.personal is None:
+        return f"Loaded as it is: {column.why}."
+    match column.personal.mask:
+        case "token":
+            done = "Masked: equal values have equal tokens, nobody can read them"
+        case "redact":
+            done = "Masked: only whether there was a value is kept"
+        case "truncate":
+            done = "Masked: only its start is kept"
+        case "bucket":
+            done = "Masked: only its month is kept"
+        case _:
+            assert_never(column.personal.mask)
+    return f"{done}; {column.why}."
+
+
+def _mask_lines(personal: Personal) -> Iterator[str]:
+    yield f"mask = {quoted(personal.mask)}"
+    if personal.mask in {"token", "bucket"}:
+        yield f"kind = {quoted(personal.kind)}"
+    if personal.domain is not None:
+        yield f"domain = {quoted(personal.domain)}  # columns of one domain can be joined"
+    if personal.truncate_to is not None:
+        yield f"truncate_to = {personal.truncate_to}"
+    if personal.sentinels:
+        yield f"sentinels = [{', '.join(map(quoted, personal.sentinels))}]  # mean nothing: stored as NULL"
+
+
+def _type_lines(column: Loaded) -> Iterator[str]:
+    if column.type != "text":
+        yield f"type = {quoted(column.type)}"
+    else:
+        limit = max(_SHORTEST_LIMIT_CHARS, 1 << (2 * column.longest_chars - 1).bit_length())
+        yield f"# max_length = {limit}  # take out the # to reject longer text"
+
+
+def _sent_time(loaded: Sequence[Loaded]) -> str:
+    taken = {column.name for column in loaded}
+    name = next(name for name in _sent_time_names() if name not in taken)
+    return "\n".join(
+        [
+            "# From the envelope, not the body: when the message was sent. A retry gives the same row.",
+            "[[column]]",
+            f"name = {quoted(name)}",
+            'value = "sent_time"',
+            'type = "timestamp"',
+            "",
+        ]
+    )
+
+
+def _sent_time_names() -> Iterator[str]:
+    yield "sent_time"
+    number = 1
+    while True:
+        yield f"message_sent_time_{number}"
+        number += 1
+
+
+def _left_out(left_out: Sequence[LeftOut]) -> str:
+    lines = [f"#   {_plain_name(verdict)}: {verdict.why}" for verdict in left_out[:_MOST_LEFT_OUT_SHOWN]]
+    if len(left_out) > _MOST_LEFT_OUT_SHOWN:
+        lines.append(f"#   and {len(left_out) - _MOST_LEFT_OUT_SHOWN:,} more")
+    return "\n".join(["# Left out:", *lines, ""])
+
+
+def _plain_name(verdict: LeftOut) -> str:
+    if not verdict.path:
+        return "(several)"
+    name = format_path(verdict.path)
+    return name if _PLAIN.fullmatch(name) else "(a field with an odd name)"
