@@ -59,7 +59,7 @@ def syntax_fault(body: bytes) -> Reason | None:
         return Reason.EMPTY_BODY
     if _is_json(body):
         return None
-    mended = _ESCAPE.sub(_mend_surrogate, body)
+    mended = _mend_surrogates(body)
     return Reason.INVALID_UNICODE if mended != body and _is_json(mended) else Reason.NOT_JSON
 
 
@@ -81,7 +81,7 @@ def _depth(body: bytes) -> int:
     return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
 
 
-def _is_json(body: bytes) -> bool:
+def _is_json(body: bytes | bytearray) -> bool:
     try:
         _SYNTAX.decode(body)
     except (msgspec.DecodeError, RecursionError):
@@ -89,5 +89,10 @@ def _is_json(body: bytes) -> bool:
     return True
 
 
-def _mend_surrogate(match: re.Match[bytes]) -> bytes:
-    return rb"\ufffd" if match["lone"] is not None else match[0]
+def _mend_surrogates(body: bytes) -> bytearray:
+    """The body with the replacement character in the place of each lone surrogate; both are six bytes long."""
+    mended = bytearray(body)
+    for match in _ESCAPE.finditer(body):
+        if match["lone"] is not None:
+            mended[match.start() : match.end()] = rb"\ufffd"
+    return mended
