@@ -14,13 +14,12 @@ if TYPE_CHECKING:
     from sofetch.source.sqs import SqsSource
 
 
-def open_source(settings: SourceSettings, *, clock: Clock, drain: bool = False) -> SqsSource:
+def open_source(settings: SourceSettings, *, clock: Clock) -> SqsSource:
     """Find the configured queue and open a source on it; close it when done.
 
-    ``drain`` is for runs that end when the queue is empty: long polls last a second at most, so that the end is
-    noticed soon. Raises SourceUnavailable or SourceRefused.
+    Raises SourceUnavailable or SourceRefused.
     """
     from sofetch.source.boto import open_transport
     from sofetch.source.sqs import SqsSource
 
-    return SqsSource(settings, transport=open_transport(settings), clock=clock, drain=drain)
+    return SqsSource(settings, transport=open_transport(settings), clock=clock)

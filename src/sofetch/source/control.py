@@ -2,10 +2,11 @@
 
 from sofetch.source.check import check_source
 from sofetch.source.queue import Action, QueueAttributes, QueueControl, RedrivePolicy
-from sofetch.source.sending import RefusedMessage, SendReport
+from sofetch.source.sending import MessagesRefused, RefusedMessage, SendReport
 
 __all__ = [
     "Action",
+    "MessagesRefused",
     "QueueAttributes",
     "QueueControl",
     "RedrivePolicy",

@@ -15,7 +15,7 @@ from sofetch.ports import Clock
 from sofetch.record import Message
 from sofetch.source.agenda import Agenda, Tally, Work
 from sofetch.source.lane import backoff_seconds
-from sofetch.source.pace import Pace
+from sofetch.source.pace import Pace, Poll
 from sofetch.source.registry import Held, Registry, Reservation, Stage
 from sofetch.source.transport import EntryFailure, RawMessage
 
@@ -31,7 +31,7 @@ class Permit:
     """Leave to make one receive call."""
 
     reservation: Reservation
-    started: float
+    poll: Poll
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +77,7 @@ class Desk:
                 if self._registry.buffered < self._wanted and self._pace.may_poll():
                     reservation = self._registry.reserve()
                     if reservation is not None:
-                        started = self._clock.monotonic()
-                        self._pace.started(started)
-                        return Permit(reservation, started)
+                        return Permit(reservation, self._pace.start(now=self._clock.monotonic()))
                 self._changed.wait()
             return None
 
@@ -89,7 +87,7 @@ class Desk:
             now = self._clock.monotonic()
             self._registry.free(permit.reservation)
             self._registry.learn_sizes(raws)
-            self._pace.answered(len(raws), started=permit.started, now=now, settled_at=self._agenda.released_until)
+            self._pace.answered(len(raws), poll=permit.poll, now=now, settled_at=self._agenda.released_until)
             self._failures, self._refusals, self._trouble = 0, 0, None
             received_ms = self._clock.now_ms()
             for raw in raws:
@@ -100,7 +98,7 @@ class Desk:
         """A receive call failed. Waits out the backoff, or until receiving is over."""
         with self._changed:
             self._registry.free(permit.reservation)
-            self._pace.failed(permit.started)
+            self._pace.failed(permit.poll)
             self._failures += 1
             self._note(error)
             self._changed.notify_all()
@@ -189,6 +187,7 @@ class Desk:
     def drained(self) -> bool:
         """Nothing is held, and the queue said that nothing is visible."""
         with self._changed:
+            self._pace.await_end()
             over = self._clock.monotonic() >= self._agenda.released_until
             return len(self._registry) == 0 and self._agenda.idle and over and self._pace.empty()
 
@@ -217,16 +216,11 @@ class Desk:
                 self._agenda.release(held, seconds=0, now=self._clock.monotonic())
             self._changed.notify_all()
 
-    def wait_for_young_polls(self, *, timeout_seconds: float) -> None:
-        """Wait for receive calls under way; those that will bring something do so within a moment."""
+    def await_polls(self, *, timeout_seconds: float) -> None:
+        """Wait for receive calls under way, as long as that is worth it."""
         with self._changed:
-            self._changed.wait_for(lambda: self._pace.polling == 0, timeout=timeout_seconds)
-
-    def youngest_poll_seconds(self) -> float | None:
-        """How long ago the last receive call under way began."""
-        with self._changed:
-            started = self._pace.last_started()
-            return None if started is None else self._clock.monotonic() - started
+            patience = min(timeout_seconds, self._pace.patience(now=self._clock.monotonic()))
+            self._changed.wait_for(lambda: self._pace.polling == 0, timeout=patience)
 
     def finish(self) -> None:
         """End the deleting fleet, whatever is still planned."""

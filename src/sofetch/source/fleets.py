@@ -48,7 +48,7 @@ class Fleet:
 
 
 def receiving_step(
-    desk: Desk, transport: Transport, *, wait_seconds: int, visibility_timeout_seconds: Callable[[], int]
+    desk: Desk, transport: Transport, *, visibility_timeout_seconds: Callable[[], int]
 ) -> Callable[[], bool]:
     """One receive call; False when receiving is over."""
 
@@ -59,7 +59,7 @@ def receiving_step(
         try:
             raws = transport.receive(
                 max_messages=permit.reservation.messages,
-                wait_seconds=wait_seconds,
+                wait_seconds=permit.poll.wait_seconds,
                 visibility_timeout_seconds=visibility_timeout_seconds(),
             )
         except (SourceUnavailable, SourceRefused) as error:

@@ -20,7 +20,7 @@ from sofetch.source import sending
 from sofetch.source.boto import find_queue, parse_messages, queue_name
 from sofetch.source.boto_client import Clients, is_aws
 from sofetch.source.boto_errors import error_code, mapped, source_error
-from sofetch.source.sending import SendReport
+from sofetch.source.sending import MessagesRefused
 from sofetch.source.transport import MAX_BATCH_ENTRIES
 
 if TYPE_CHECKING:
@@ -69,9 +69,19 @@ class QueueControl:
         self.name = queue_name(url)
 
     @classmethod
-    def open(cls, settings: SourceSettings) -> Self:
-        """Find the configured queue. Raises SourceUnavailable, or SourceRefused (if missing: with the nearest names)."""
-        return cls._with(settings, lambda client: find_queue(client, settings.queue))
+    def open(cls, settings: SourceSettings, *, create: bool = False) -> Self:
+        """Find the configured queue; with ``create``, make it if it is missing.
+
+        Raises SourceUnavailable, or SourceRefused (with the nearest names, if the queue is missing).
+        """
+        if not create:
+            return cls._with(settings, lambda client: find_queue(client, settings.queue))
+        try:
+            return cls.open(settings)
+        except SourceRefused as error:
+            if error.code != "queue_missing":
+                raise
+        return cls.create(settings)
 
     @classmethod
     def create(cls, settings: SourceSettings, *, attributes: Mapping[str, str] | None = None) -> Self:
@@ -107,17 +117,20 @@ class QueueControl:
         *,
         on_sent: Callable[[int], None] | None = None,
         group_id: str = "sofetch",
-    ) -> SendReport:
-        """Send bodies in as few calls as SQS allows; ``on_sent`` is told the total after each.
+    ) -> int:
+        """Send bodies in as few calls as SQS allows, and return how many; ``on_sent`` is told the total at each.
 
-        A message that the queue refuses spares its neighbours and is in the report by its number, from 1. Raises
-        SourceUnavailable if trying again does not help; what was sent until then stays sent.
+        A message that cannot be sent spares its neighbours: MessagesRefused is raised after the others are sent, and
+        has the numbers. Raises SourceUnavailable if trying again does not help; what was sent until then stays sent.
         """
         attributes = self.attributes()
         fifo = sending.Fifo(group_id=group_id, content_dedupe=attributes.content_dedupe) if attributes.fifo else None
-        return sending.send(
+        report = sending.send(
             self._calls, self.url, bodies, max_message_bytes=attributes.max_message_bytes, fifo=fifo, on_sent=on_sent
         )
+        if report.refused:
+            raise MessagesRefused(report)
+        return report.sent
 
     def peek(self, count: int, *, wait_seconds: int = 1) -> list[Message]:
         """Up to ``count`` waiting messages, made visible again before this returns.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sofetch.errors import SourceUnavailable
+from sofetch.errors import SourceRefused, SourceUnavailable
 from sofetch.record import Private
 from sofetch.source.boto_errors import mapped
 from sofetch.source.transport import MAX_BATCH_ENTRIES, MAX_MESSAGE_BYTES
@@ -23,6 +23,7 @@ _LEAST_BATCH_BYTES = 262_144
 """The limit of a batch on older servers; a queue may set its messages' limit lower than this, not its batches'."""
 
 _ATTEMPTS = 5
+_NAMED = 5
 
 
 class RefusedMessage(msgspec.Struct, frozen=True):
@@ -37,6 +38,21 @@ class SendReport(msgspec.Struct, frozen=True):
 
     sent: int
     refused: tuple[RefusedMessage, ...]
+
+
+class MessagesRefused(SourceRefused):
+    """Some messages were not sent; ``report`` names them by number, the others were sent."""
+
+    code = "messages_refused"
+
+    def __init__(self, report: SendReport) -> None:
+        named = ", ".join(f"number {one.number} ({one.code})" for one in report.refused[:_NAMED])
+        more = ", …" if len(report.refused) > _NAMED else ""
+        super().__init__(
+            f"{len(report.refused)} of {report.sent + len(report.refused)} messages were not sent: {named}{more}",
+            hint="an SQS message is UTF-8 text of 1 byte to the queue's MaximumMessageSize; the others were sent",
+        )
+        self.report = report
 
 
 class Fifo(msgspec.Struct, frozen=True):

@@ -20,16 +20,6 @@ from sofetch.source.pace import Pace
 from sofetch.source.registry import Registry
 from sofetch.source.transport import Transport
 
-_DRAIN_WAIT_SECONDS = 1
-"""A long poll of one second still asks all of SQS's servers, and an end is noticed within it."""
-
-_YOUNG_POLL_SECONDS = 0.5
-"""A receive call that finds messages answers well within this; an older one is waiting for some to come."""
-
-_SHORT_POLL_SECONDS = 1.5
-"""A poll this short is waited for rather than ended: some servers hand messages to a poll whose client is gone, and
-those stay invisible for a whole timeout."""
-
 _LEAST_VISIBILITY_SECONDS = 2
 _JOIN_SECONDS = 2.0
 
@@ -38,22 +28,19 @@ class SqsSource:
     """One queue as a ``ports.Source``; see there for what is guaranteed. Threads start with the first ``receive``.
 
     ``drained`` means that nothing was visible: it does not wait for delayed messages or for those that others hold.
-    It trusts long polls, which ask all of SQS's servers, and not the approximate counts, which lag by up to a minute.
+    Once it was asked, long polls are short, so that the end is noticed within a second. It trusts long polls, which ask
+    all of SQS's servers, and not the approximate counts, which lag by up to a minute.
     """
 
-    def __init__(self, settings: SourceSettings, *, transport: Transport, clock: Clock, drain: bool = False) -> None:
+    def __init__(self, settings: SourceSettings, *, transport: Transport, clock: Clock) -> None:
         self._transport = transport
         self._clock = clock
         self._configured_timeout_seconds = settings.visibility_timeout_seconds
         self._timeout_seconds = 30
-        wait_seconds = min(settings.wait_seconds, _DRAIN_WAIT_SECONDS) if drain else settings.wait_seconds
-        self._wait_seconds = wait_seconds
         registry = Registry(max_messages=settings.max_in_flight, max_bytes=settings.max_in_flight_bytes)
-        pace = Pace(receivers=settings.receivers, long_polls=wait_seconds > 0)
+        pace = Pace(receivers=settings.receivers, wait_seconds=settings.wait_seconds)
         self._desk = desk = Desk(registry, Agenda(registry), pace, clock=clock, queue=transport.queue_name)
-        receive = receiving_step(
-            desk, transport, wait_seconds=wait_seconds, visibility_timeout_seconds=lambda: self._timeout_seconds
-        )
+        receive = receiving_step(desk, transport, visibility_timeout_seconds=lambda: self._timeout_seconds)
         self._receivers = Fleet("receive", size=settings.receivers, desk=desk, step=receive)
         work = deleting_step(desk, transport, clock=clock)
         self._deleters = Fleet("delete", size=settings.deleters, desk=desk, step=work)
@@ -116,17 +103,9 @@ class SqsSource:
 
     def _stop_fleets(self, deadline: float) -> None:
         self._desk.begin_closing()
-        self._await_young_polls(deadline)
+        self._desk.await_polls(timeout_seconds=max(0.0, deadline - self._clock.monotonic()))
         self._transport.interrupt()
         self._receivers.join(timeout_seconds=_JOIN_SECONDS, clock=self._clock)
         self._desk.flush(timeout_seconds=max(0.0, deadline - self._clock.monotonic()))
         self._desk.finish()
         self._deleters.join(timeout_seconds=_JOIN_SECONDS, clock=self._clock)
-
-    def _await_young_polls(self, deadline: float) -> None:
-        youngest = self._desk.youngest_poll_seconds()
-        if youngest is not None:
-            full = self._wait_seconds + _YOUNG_POLL_SECONDS
-            patience = full if self._wait_seconds <= _SHORT_POLL_SECONDS else _YOUNG_POLL_SECONDS
-            left = min(patience - youngest, deadline - self._clock.monotonic())
-            self._desk.wait_for_young_polls(timeout_seconds=max(0.0, left))
