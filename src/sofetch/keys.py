@@ -90,9 +90,18 @@ def _read_guarded(place: Path) -> str:
         descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise KeyringError(f"keyring file {place} cannot be opened ({_cause(error)})", hint=NO_KEY_HINT) from None
-    with os.fdopen(descriptor, "rb") as file:
-        _refuse_unguarded(os.fstat(file.fileno()), place)
-        return _decoded(file.read(MAX_KEYRING_BYTES + 1), place)
+    try:
+        _refuse_unguarded(os.fstat(descriptor), place)
+        return _decoded(_read_all(descriptor), place)
+    except OSError as error:
+        raise KeyringError(f"keyring file {place} cannot be read ({_cause(error)})", hint="check the disk") from None
+    finally:
+        os.close(descriptor)
+
+
+def _read_all(descriptor: int) -> bytes:
+    with os.fdopen(descriptor, "rb", closefd=False) as file:
+        return file.read(MAX_KEYRING_BYTES + 1)
 
 
 def _refuse_unguarded(status: os.stat_result, place: Path) -> None:

@@ -131,7 +131,8 @@ class Decoded(Private, frozen=True):
 
 
 class Masked(Private, frozen=True):
-    """What mask made of a batch. ``not_of_kind`` counts, by column, values tokenised as plain strings by policy."""
+    """What mask made of a batch. ``not_of_kind`` counts, by column, values not of their kind that policy let
+    pass as the token of a plain string, or redacted."""
 
     records: list[MaskedRecord]
     rejections: list[Rejection]

@@ -7,7 +7,8 @@ scheme, or is NULL.
    speaks of presence and was enforced by decode: a required column whose value is blank or a sentinel is NULL.
 2. What has no UTF-8 (a lone surrogate) is a rejection, and so is what has no text at all.
 3. What is not of its kind is a rejection, or (``not_of_kind = "token"``) goes on as its string form and is counted:
-   ``token`` makes a token of it, every other mask redacts it. A number where a string belongs is such a value.
+   ``token`` makes a token of it, ``truncate`` and ``bucket`` redact it (a date's month becomes NULL). A number where
+   a string belongs is such a value. ``redact`` has no kind.
 4. Everything else goes through the column's scheme.
 
 Sentinels are compared by canonical form: ``0.0.0.0`` finds ``::ffff:0.0.0.0`` too, and ``0`` the number 0, but
@@ -46,7 +47,8 @@ class ColumnMasker:
     def __init__(self, column: ColumnSettings, keyring: Keyring) -> None:
         self.name = column.name
         self._scheme, self._stranger_scheme = compile_scheme(column, keyring)
-        self._canonical = canonical_of(column.kind)
+        # What is redacted is redacted whatever it is.
+        self._canonical = canonical_text if column.mask == "redact" else canonical_of(column.kind)
         self._rejects_strangers = column.not_of_kind == "reject"
         self._nothing = frozenset({BLANK, *(self._sentinel(text) for text in column.sentinels)})
 
@@ -56,8 +58,8 @@ class ColumnMasker:
         batch = _Exceptions()
         cells: list[Cell] = []
         for row, value in enumerate(values):
-            # True, 1 and 1.0 are equal keys and different values: all but text carries its class along.
-            key = value if value is None or value.__class__ is str else (value.__class__, value)
+            # True, 1 and 1.0 are equal keys and different values, so what is rare is worked out row by row.
+            key: Hashable = value if value.__class__ in _MEMORABLE else (row,)
             cell = memo.get(key, _UNKNOWN)
             if cell is _UNKNOWN:
                 cell = memo[key] = self._mask_value(value, key, batch)
@@ -98,6 +100,7 @@ class _Unknown(Enum):
 
 
 _UNKNOWN: Final = _Unknown.UNKNOWN
+_MEMORABLE: Final = frozenset({str, int, type(None)})
 
 
 class _Exceptions:

@@ -1,0 +1,92 @@
+"""What a column holds: SQL type, cell type and widest text, held against what the masker really makes."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+
+from masking import cell_of, entry, ring
+from sofetch.columns import KINDS_OF_MASK, produced, token_domain, unsuited
+from sofetch.settings import ColumnSettings, ColumnType, Kind, MaskName
+
+
+def column(**given: Any) -> ColumnSettings:
+    return ColumnSettings(name="c", **given)
+
+
+@pytest.mark.parametrize(
+    ("given", "sql_type", "max_chars"),
+    [
+        ({}, "text", None),
+        ({"max_length": 128}, "varchar(128)", 128),
+        ({"type": "int"}, "integer", None),
+        ({"type": "version_int"}, "integer", None),
+        ({"type": "bigint"}, "bigint", None),
+        ({"type": "numeric"}, "numeric", None),
+        ({"type": "bool"}, "boolean", None),
+        ({"type": "timestamp"}, "timestamptz", None),
+        ({"type": "date"}, "date", None),
+        ({"type": "uuid"}, "uuid", None),
+        ({"type": "inet"}, "inet", None),
+        ({"type": "jsonb"}, "jsonb", None),
+    ],
+)
+def test_unmasked_column_has_the_sql_type_of_its_type(given: Any, sql_type: str, max_chars: int | None) -> None:
+    made = produced(column(**given))
+    assert (made.sql_type, made.type, made.max_chars) == (sql_type, given.get("type", "text"), max_chars)
+
+
+def test_every_type_has_an_sql_type() -> None:
+    assert all(produced(column(type=name)).sql_type for name in get_args(ColumnType))
+
+
+@pytest.mark.parametrize(
+    ("given", "sql_type", "cell_type", "max_chars"),
+    [
+        ({"mask": "token"}, "varchar(256)", "text", 52),
+        ({"mask": "token", "type": "int", "max_length": 9}, "varchar(256)", "text", 52),
+        ({"mask": "redact"}, "varchar(256)", "text", 10),
+        ({"mask": "redact", "redact_to": "x" * 300}, "varchar(300)", "text", 300),
+        ({"mask": "truncate", "kind": "ip"}, "varchar(256)", "text", 19),
+        ({"mask": "truncate", "truncate_to": 3}, "varchar(256)", "text", 10),
+        ({"mask": "truncate", "truncate_to": 30}, "varchar(256)", "text", 30),
+        ({"mask": "bucket", "kind": "email"}, "varchar(256)", "text", 253),
+        ({"mask": "bucket", "kind": "date"}, "date", "date", None),
+    ],
+)
+def test_masked_column_is_text_wide_enough_or_a_date(
+    given: Any, sql_type: str, cell_type: str, max_chars: int | None
+) -> None:
+    made = produced(column(**given))
+    assert (made.sql_type, made.type, made.max_chars) == (sql_type, cell_type, max_chars)
+
+
+@pytest.mark.parametrize(
+    ("value", "given"),
+    [
+        ("x", {"mask": "token"}),
+        ("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", {"mask": "truncate", "kind": "ip"}),
+        ("x" * 31, {"mask": "truncate", "truncate_to": 30}),
+        ("a@" + "abc." * 62 + "comus", {"mask": "bucket", "kind": "email"}),
+        ("x", {"mask": "redact"}),
+    ],
+)
+def test_widest_cell_is_as_wide_as_the_column_says(value: str, given: Any) -> None:
+    cell = cell_of(value, ring(entry("eightkid")), **given)
+    assert len(str(cell)) == produced(column(**given)).max_chars
+
+
+@pytest.mark.parametrize(
+    ("given", "domain"),
+    [({}, "c"), ({"from_": "user.ip"}, "user.ip"), ({"from_": "user.ip", "domain": "ip"}, "ip")],
+)
+def test_join_domain_is_the_setting_else_the_path(given: Any, domain: str) -> None:
+    assert token_domain(column(**given)) == domain
+
+
+def test_each_mask_takes_exactly_the_kinds_it_names() -> None:
+    for mask in get_args(MaskName):
+        taken = {kind for kind in get_args(Kind) if not unsuited(column(mask=mask, kind=kind, truncate_to=1))}
+        assert taken == set(KINDS_OF_MASK[mask])
+    assert unsuited(column()) is None
