@@ -15,7 +15,6 @@ Owns the checks of the whole body. Must not know of columns. What is decided her
 from __future__ import annotations
 
 import re
-from itertools import accumulate
 
 import msgspec
 
@@ -30,9 +29,9 @@ _JSON_SPACE = b" \t\r\n"
 _SYNTAX = msgspec.json.Decoder(msgspec.Raw)
 
 # The closing quote is optional, so that an unterminated string costs one pass over the rest and not one per quote.
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
-_NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
-_STEPS = dict.fromkeys(b"[{", 1) | dict.fromkeys(b"]}", -1)
+STRING = rb'"(?:[^"\\]++|\\.)*+"?'
+_TO_NEXT_BRACKET = re.compile(rb'(?:[^"\[\]{}]++|' + STRING + rb")*+(?P<bracket>[\[\]{}]|\Z)", re.DOTALL)
+_STEP = {b"[": 1, b"{": 1, b"]": -1, b"}": -1, b"": 0}
 
 _ESCAPE = re.compile(
     rb"\\(?:(?P<pair>u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
@@ -48,7 +47,7 @@ def readable(body: bytes, *, max_bytes: int) -> bytes:
     if not body.isascii():
         body = _utf8(body)
     # More opening brackets than the limit are needed to be too deep; counting them is much cheaper than following.
-    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _is_deep(body):
         raise Unfit(Reason.TOO_DEEP)
     return body
 
@@ -63,11 +62,6 @@ def syntax_fault(body: bytes) -> Reason | None:
     return Reason.INVALID_UNICODE if mended != body and _is_json(mended) else Reason.NOT_JSON
 
 
-def without_strings(document: bytes) -> bytes:
-    """The document with every string taken out: what is left is brackets, numbers, literals and punctuation."""
-    return _STRING.sub(b"", document)
-
-
 def _utf8(body: bytes) -> bytes:
     try:
         body.decode()
@@ -76,9 +70,13 @@ def _utf8(body: bytes) -> bytes:
     return body.removeprefix(_BYTE_ORDER_MARK)
 
 
-def _depth(body: bytes) -> int:
-    brackets = without_strings(body).translate(None, _NOT_BRACKETS)
-    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
+def _is_deep(body: bytes) -> bool:
+    depth = 0
+    for match in _TO_NEXT_BRACKET.finditer(body):
+        depth += _STEP[match["bracket"]]
+        if depth > MAX_DEPTH:
+            return True
+    return False
 
 
 def _is_json(body: bytes | bytearray) -> bool:

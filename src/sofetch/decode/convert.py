@@ -32,7 +32,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta, Raw
 
-from sofetch.decode.body import without_strings
+from sofetch.decode.body import STRING
 from sofetch.decode.unfit import Unfit
 from sofetch.record import Cell, Reason
 from sofetch.settings import ColumnSettings, ColumnType, LimitSettings
@@ -53,7 +53,9 @@ _NUMBER = rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?"
 _NUMERIC = re.compile(rb'(?P<quote>"?)(?P<number>' + _NUMBER + rb")(?P=quote)")
 # Thousands in the exponent or thousands of digits: only such a number can be outside numeric. The look-behind keeps a
 # long run of digits from being tried again from each of its digits.
-_RISKY_NUMBER = re.compile(rb"(?<![0-9.])(?:[0-9][0-9.]*+[eE][+-]?[0-9]{4,}+|[0-9.]{8000,}+(?:[eE][+-]?[0-9]++)?)")
+_RISKY_NUMBER = rb"(?<![0-9.])(?:[0-9][0-9.]*+[eE][+-]?[0-9]{4,}+|[0-9.]{8000,}+(?:[eE][+-]?[0-9]++)?)"
+_HAS_RISKY_NUMBER = re.compile(_RISKY_NUMBER)
+_STRING_OR_RISKY_NUMBER = re.compile(STRING + rb"|(?P<number>" + _RISKY_NUMBER + rb")", re.DOTALL)
 _NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*+\\u0000")
 _INET = re.compile(r"[0-9a-fA-F:.]{2,45}(?:/(?:0|[1-9][0-9]{0,2}))?")
 _VERSION = re.compile(r"([0-9]{1,32})(?:\.([0-9]{1,32}))?(?:\.([0-9]{1,32}))?")
@@ -118,9 +120,15 @@ def _jsonb(value: Raw) -> bytes | None:
         return None
     if _NUL_ESCAPE.search(text):
         raise Unfit(Reason.NUL_CHARACTER)
-    for number in _RISKY_NUMBER.finditer(without_strings(text)):
-        _number(number[0])
+    if _HAS_RISKY_NUMBER.search(text):
+        _check_numbers(text)
     return text
+
+
+def _check_numbers(document: bytes) -> None:
+    for match in _STRING_OR_RISKY_NUMBER.finditer(document):
+        if match["number"] is not None:
+            _number(match["number"])
 
 
 def _number(text: bytes) -> Decimal:
