@@ -7,7 +7,6 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -15,10 +14,8 @@ from sofetch.cli.frame import QUEUE_ENV, Frame, command
 from sofetch.cli.lines import open_lines
 from sofetch.errors import ConfigError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 _SAMPLE_MESSAGES = 500
+_SAMPLE_WAITING = 100
 _STDOUT = "-"
 _DEFAULT_TABLE = "events"
 
@@ -84,7 +81,8 @@ def _replace(text: str, key: str, value: str) -> str:
 
 def _from_file(path: str, *, queue: str | None, table: str | None) -> str:
     with open_lines(path) as lines:
-        bodies = [body for _, body in itertools.islice(lines, _SAMPLE_MESSAGES)]
+        sound = (line.body for line in lines if line.problem is None)
+        bodies = list(itertools.islice(sound, _SAMPLE_MESSAGES))
     if not bodies:
         raise ConfigError(f"{path} holds no message", hint="give at least one line of JSON")
     return _infer(bodies, queue=queue or "my-queue", table=table or _DEFAULT_TABLE)
@@ -94,17 +92,18 @@ def _from_queue(queue: str | None, *, table: str | None) -> str:
     named = queue or os.environ.get("SOFETCH_SOURCE_QUEUE")
     if not named:
         raise click.UsageError("--from-queue needs --queue")
-    bodies = list(_waiting(named))
+    bodies = _waiting(named)
     if not bodies:
         raise ConfigError(f"no message waits in {named}", hint="send some, or use --from FILE")
     return _infer(bodies, queue=named, table=table or _DEFAULT_TABLE)
 
 
-def _waiting(queue: str) -> Iterator[bytes]:
-    from sofetch.cli.queues import open_queue, source_settings
+def _waiting(queue: str) -> list[bytes]:
+    from sofetch.cli.queues import source_settings
+    from sofetch.source.control import QueueControl
 
-    for message in open_queue(source_settings(queue)).peek(100):
-        yield message.body
+    with QueueControl.open(source_settings(queue)) as control:
+        return [message.body for message in control.peek(_SAMPLE_WAITING)]
 
 
 def _infer(bodies: list[bytes], *, queue: str, table: str) -> str:

@@ -1,6 +1,6 @@
 """Reading JSONL for the command line: one message a line, from a file or standard input, in bounded memory.
 
-Owns what a line may be before it goes on a queue. It must not parse more than it needs to warn.
+Owns what a line may be before it goes on a queue. It must not parse it: what is odd in it is for the worker to find.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from sofetch.errors import ConfigError
 
@@ -22,40 +22,50 @@ _LONGEST_LINE = MAX_BODY_BYTES + 3
 STDIN = "-"
 
 
+class Line(NamedTuple):
+    """One line without its end. ``problem`` says why SQS could not take it; ``body`` is then cut off."""
+
+    number: int
+    body: bytes
+    problem: str | None
+
+
 @contextmanager
-def open_lines(path: str) -> Iterator[Iterator[tuple[int, bytes]]]:
-    """Numbered lines without their line ends, blank ones left out. Raises ConfigError for what cannot be a message."""
+def open_lines(path: str) -> Iterator[Iterator[Line]]:
+    """The lines of a file, or of standard input, blank ones left out. Raises ConfigError if it cannot be read."""
     if path == STDIN:
-        yield _numbered(sys.stdin.buffer, "stdin")
+        yield _lines(sys.stdin.buffer)
         return
     try:
         with Path(path).open("rb") as file:
-            yield _numbered(file, path)
-    except OSError as error:
-        raise _unreadable(path, error) from None
+            yield _lines(file)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        why = getattr(error, "strerror", None) or "its name is not one"
+        hint = "name a JSONL file, or - for stdin"
+        raise ConfigError(f"{path} cannot be read: {why}", hint=hint) from None
 
 
-def _numbered(file: BinaryIO, name: str) -> Iterator[tuple[int, bytes]]:
+def _lines(file: BinaryIO) -> Iterator[Line]:
     number = 0
     while line := file.readline(_LONGEST_LINE):
         number += 1
         body = line.removesuffix(b"\n").removesuffix(b"\r")
-        if not body.strip():
-            continue
-        _refuse_unsendable(body, f"{name}:{number}")
-        yield number, body
+        if not line.endswith(b"\n"):
+            _skip_to_the_next(file)
+        if body.strip():
+            yield Line(number, body, _problem(body))
 
 
-def _refuse_unsendable(body: bytes, where: str) -> None:
+def _skip_to_the_next(file: BinaryIO) -> None:
+    while (rest := file.readline(_LONGEST_LINE)) and not rest.endswith(b"\n"):
+        pass
+
+
+def _problem(body: bytes) -> str | None:
     if len(body) > MAX_BODY_BYTES:
-        hint = "SQS takes messages of at most 1 MiB (1,048,576 bytes); the lines before this one are sent"
-        raise ConfigError(f"{where}: the line is longer than 1 MiB", hint=hint)
+        return "longer than 1 MiB"
     try:
         body.decode()
-    except UnicodeDecodeError as error:
-        hint = "an SQS message is text; the lines before this one are sent"
-        raise ConfigError(f"{where}: byte {error.start} is not UTF-8", hint=hint) from None
-
-
-def _unreadable(path: str, error: OSError) -> ConfigError:
-    return ConfigError(f"{path} cannot be read: {error.strerror}", hint="name a JSONL file, or - for stdin")
+    except UnicodeDecodeError:
+        return "not UTF-8"
+    return None

@@ -44,12 +44,15 @@ def peek(frame: Frame, *, number: int, show_pii: bool) -> None:
     nearer to the dead-letter queue. The order shown is not the order of arrival.
     """
     from sofetch.cli.peeked import look
+    from sofetch.source.control import QueueControl
 
     settings = frame.settings()
     keyring = None if show_pii else _keyring(frame, settings)
     if show_pii:
         frame.warn("personal data is shown in the clear (--show-pii)")
-    waiting, messages = _take_a_look(settings, number)
+    with QueueControl.open(settings.source) as queue:
+        waiting = queue.attributes().visible
+        messages = queue.peek(number)
     seen = look(messages, settings=settings, keyring=keyring, in_the_clear=show_pii)
     if frame.json:
         _print_json(frame, settings, waiting, seen, show_pii=show_pii)
@@ -71,9 +74,7 @@ def _keyring(frame: Frame, settings: Settings) -> Keyring | None:
         return None
 
 
-def _print_json(
-    frame: Frame, settings: Settings, waiting: int | None, seen: Sequence[Peeked], *, show_pii: bool
-) -> None:
+def _print_json(frame: Frame, settings: Settings, waiting: int, seen: Sequence[Peeked], *, show_pii: bool) -> None:
     messages = [_as_json(one) for one in seen]
     frame.data({"queue": settings.source.queue, "waiting": waiting, "pii_shown": show_pii, "messages": messages})
 
@@ -92,12 +93,11 @@ def _as_json(one: Peeked) -> dict[str, object]:
     return {**known, "columns": one.columns, "rejection": rejection, "other_fields": one.other_fields}
 
 
-def _headline(settings: Settings, waiting: int | None, number: int) -> str:
+def _headline(settings: Settings, waiting: int, number: int) -> str:
     queue = terminal_safe(settings.source.queue)
     if number == 0:
         return f"{queue}: no message is visible now; one that a worker holds cannot be seen"
-    about = "" if waiting is None else f"about {count(waiting, 'message')} waiting, "
-    return f"{queue}: {about}{number:,} shown, none taken"
+    return f"{queue}: about {count(max(waiting, number), 'message')} waiting, {number:,} shown, none taken"
 
 
 def _paragraph(position: int, one: Peeked) -> list[str]:

@@ -6,10 +6,10 @@ above it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from rich.console import Console
 from rich.live import Live
@@ -68,22 +68,18 @@ class RunProgress:
         return Text("  ".join([*parts, self._state or "Ctrl-C drains and stops"]).rstrip(), style="dim")
 
 
-class Advance(Protocol):
-    """Says how many more are done."""
-
-    def __call__(self, done: int) -> None:
-        """``done`` more."""
-        ...
+Told = Callable[[int], None]
+"""Takes how many were sent so far."""
 
 
 @contextmanager
-def sending(console: Console | None = None) -> Iterator[Advance]:
+def sending(console: Console | None = None) -> Iterator[Told]:
     """A line that counts what was sent while it is entered."""
     sent = 0
 
-    def advance(done: int) -> None:
+    def told(total: int) -> None:
         nonlocal sent
-        sent += done
+        sent = total
 
     with Live(
         get_renderable=lambda: Text(f"{count(sent, 'message')} sent", style="dim"),
@@ -92,4 +88,4 @@ def sending(console: Console | None = None) -> Iterator[Advance]:
         transient=True,
         redirect_stdout=False,
     ):
-        yield advance
+        yield told

@@ -29,6 +29,7 @@ class Entry:
 
 
 SECTIONS: dict[str, tuple[Entry, ...]] = {
+    "Try it": (Entry("demo", "sofetch.cli.demo:demo", "Watch it work, with nothing set up."),),
     "Set up": (
         Entry("init", "sofetch.cli.init:init", "Write a commented sofetch.toml."),
         Entry("keys", "sofetch.cli.keys:keys", "Make the keys that the tokens are made with."),

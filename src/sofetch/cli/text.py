@@ -63,11 +63,16 @@ def duration(seconds: float) -> str:
     return f"{whole} s"
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[Cell]], *, width: int | None = None) -> list[str]:
-    """Lines of an aligned table: numbers to the right, text to the left, long values shortened to fit ``width``."""
+def table(
+    header: Sequence[str], rows: Iterable[Sequence[Cell]], *, width: int | None = None, grouped: bool = True
+) -> list[str]:
+    """Lines of an aligned table: numbers to the right, text to the left, long values shortened to fit ``width``.
+
+    ``grouped`` writes whole numbers as 12,345: right for counts, wrong for values of a table.
+    """
     held = [list(row) for row in rows]
     right = [_numeric([row[index] for row in held]) for index in range(len(header))]
-    texts = [[_cell_text(value) for value in row] for row in held]
+    texts = [[_cell_text(value, grouped=grouped) for value in row] for row in held]
     lines = [[terminal_safe(name) for name in header], *texts]
     widths = [max(display_width(line[index]) for line in lines) for index in range(len(header))]
     if width is not None:
@@ -106,8 +111,8 @@ def _json_default(value: object) -> object:
             return str(value)
 
 
-def _cell_text(value: Cell) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):
+def _cell_text(value: Cell, *, grouped: bool) -> str:
+    if grouped and isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return shown(value)
 
