@@ -14,6 +14,7 @@ from psycopg.types.json import set_json_dumps
 
 from sofetch.errors import SinkRefused, SinkUnavailable, SofetchError
 from sofetch.load.sqlstate import Blame, blame, in_words
+from sofetch.load.statements import statement
 from sofetch.settings import SinkSettings
 
 MINIMUM_VERSION = 130_000
@@ -104,32 +105,9 @@ def _set_up(connection: psycopg.Connection[Any], given: dict[str, Any], sink: Si
     connection.execute(
         "SELECT set_config(n, v, false) FROM unnest(%s::text[], %s::text[]) AS s (n, v)", [names, values]
     )
-    connection.execute(DURABLE_AND_DISCREET)
+    connection.execute(statement("session"))
     # jsonb cells are JSON text already: pass the bytes through.
     set_json_dumps(_as_it_is, connection)
-
-
-# A commit that is not flushed must not delete a message from the queue. And Postgres logs whole rows in the DETAIL of a
-# constraint's violation: without verbosity terse the unmasked columns of a refused row stand in its log. Only a
-# superuser may set that, or whoever was granted it (PG 15); has_parameter_privilege asks without causing a log line.
-DURABLE_AND_DISCREET = """
-DO $$
-BEGIN
-    IF current_setting('synchronous_commit') = 'off' THEN
-        PERFORM set_config('synchronous_commit', 'on', false);
-    END IF;
-    IF current_setting('log_error_verbosity') = 'terse' THEN
-        RETURN;
-    ELSIF current_setting('is_superuser')::boolean THEN
-        PERFORM set_config('log_error_verbosity', 'terse', false);
-    ELSIF current_setting('server_version_num')::integer >= 150000 THEN
-        IF has_parameter_privilege('log_error_verbosity', 'SET') THEN
-            PERFORM set_config('log_error_verbosity', 'terse', false);
-        END IF;
-    END IF;
-END
-$$
-"""
 
 
 def _as_it_is(document: bytes) -> bytes:

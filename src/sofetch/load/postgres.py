@@ -127,11 +127,9 @@ class _Session:
             keys = rest.sorted_keys()
             if not keys:
                 return Committed(frozenset(), frozenset()), faults
-            try:
-                return self._transact(rest, keys, prepared.rows), faults
-            except psycopg.Error as error:
-                if not self._is_rows_fault(error):
-                    raise
+            committed = self._transact(rest, keys, prepared.rows)
+            if committed is not None:
+                return committed, faults
             faults |= self._search(rest, keys, prepared.rows)
         raise SinkUnavailable(f"the table changed {MOST_SEARCHES} times while one batch was being loaded")
 
@@ -145,22 +143,26 @@ class _Session:
                 prepared = self._writer.prepare(batch.rows)
         return prepared
 
-    def _is_rows_fault(self, error: psycopg.Error) -> bool:
-        return blame(error.diag) is Blame.ROW and error.diag.schema_name != "sofetch"
-
-    def _transact(self, batch: Batch, keys: list[bytes], rows: Mapping[bytes, Row]) -> Committed:
+    def _transact(self, batch: Batch, keys: list[bytes], rows: Mapping[bytes, Row]) -> Committed | None:
+        """The whole batch or nothing; None if the database refuses a row, and then nothing is left open."""
         fresh = self._take(keys)
         crash_point("mid_write")
         loaded = [key for key in batch.rows if key in fresh]
-        try:
-            if loaded:
-                self._writer.copy(self.connection, [rows[key] for key in loaded])
-        except psycopg.Error:
-            self._roll_back()
-            raise
+        if loaded and not self._copy_rows([rows[key] for key in loaded]):
+            return None
         quarantined = self._quarantine(batch, fresh)
         self._commit(check_table=bool(loaded))
         return Committed(frozenset(loaded), quarantined)
+
+    def _copy_rows(self, rows: Sequence[Row]) -> bool:
+        try:
+            self._writer.copy(self.connection, rows)
+        except psycopg.Error as error:
+            if blame(error.diag) is not Blame.ROW:
+                raise
+            self._roll_back()
+            return False
+        return True
 
     def _take(self, keys: list[bytes]) -> frozenset[bytes]:
         """Begin, and take the keys: all of them at once, or else those that are new."""
