@@ -1,0 +1,171 @@
+"""The demo, as a newcomer runs it: it tells the whole story, and nothing is left of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from sofetch.synthetic import example_logins, synthetic_logins
+
+pytestmark = pytest.mark.slow
+PATIENCE_SECONDS = 60
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A home, working and temporary folder in one, with a path short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="demo-", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def _environ(place: Path, **more: str) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    return kept | {"HOME": str(place), "TMPDIR": str(place), "PYTHONDONTWRITEBYTECODE": "1"} | more
+
+
+def _demo(place: Path, *options: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sofetch", "demo", *options],
+        cwd=place,
+        env=_environ(place, **environ),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+
+
+def test_the_story_is_told_in_80_columns_and_shows_no_token_s_origin_but_the_example(place: Path) -> None:
+    done = _demo(place)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert max(len(line) for line in done.stdout.splitlines()) <= 80
+    assert "\x1b" not in done.stdout
+    for expected in (
+        "100 messages",
+        "99  rows in the table",
+        "1  in quarantine",
+        "0  left in the queue",
+        "missing_field",
+    ):
+        assert expected in done.stdout, expected
+    shown = json.loads(example_logins()[0])
+    others = [json.loads(body) for body in [*example_logins()[1:10], *synthetic_logins(89, seed=7)]]
+    for login in others:
+        for personal in ("ip", "device_id"):
+            assert login[personal] == shown[personal] or login[personal] not in done.stdout
+    assert "oops_wrong_msg_type" not in done.stdout
+
+
+def test_nothing_is_left_of_it(place: Path) -> None:
+    assert _demo(place).returncode == 0
+    assert list(place.iterdir()) == []
+    assert _processes_in(place) == []
+
+
+def test_counts_are_exact_though_a_worker_was_killed(place: Path) -> None:
+    done = _demo(place, "--json", "--messages", "50", "--seed", "3")
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    assert (told["sent"], told["loaded"], told["quarantined"], told["left_in_queue"]) == (50, 49, 1, 0)
+    assert told["received_by_second_worker"] == 50
+    assert 0 < told["committed_before_kill"] < 50
+    logins = [json.loads(body) for body in [*example_logins()[:10], *synthetic_logins(39, seed=3)]]
+    users = told["columns"].index("user_id")
+    assert sorted(row[users] for row in told["rows"]) == sorted(login["user_id"] for login in logins)
+
+
+def test_the_user_s_own_settings_are_not_touched(place: Path) -> None:
+    done = _demo(
+        place,
+        "--messages",
+        "20",
+        SOFETCH_SINK_DSN="host=/nowhere",
+        SOFETCH_SOURCE_ENDPOINT="http://127.0.0.1:1",
+        SOFETCH_KEYRING="not a keyring",
+        SOFETCH_CONFIG="/nowhere/sofetch.toml",
+        AWS_PROFILE="nobody",
+        PGSERVICE="nowhere",
+        http_proxy="http://127.0.0.1:1",
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_keep_holds_the_servers_until_ctrl_c_and_the_lines_it_prints_work(place: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sofetch", "demo", "--keep", "--json", "--messages", "20"],
+        cwd=place,
+        env=_environ(place),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        lines = _lines_until(process, "sofetch quarantine list")
+        psql = next(line for line in lines if "psql" in line)
+        env = next(line for line in lines if line.startswith(". "))
+        assert _shell(place, f"{psql} -Atc 'SELECT count(*) FROM user_logins'") == "19\n"
+        assert json.loads(_shell(place, f"{env}; {sys.executable} -m sofetch show --json --counts"))
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 0
+    assert list(place.iterdir()) == []
+
+
+def test_ctrl_c_in_the_middle_leaves_nothing(place: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "sofetch", "demo"],
+        cwd=place,
+        env=_environ(place),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    while "Another worker takes over" not in process.stdout.readline():
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 130
+    assert list(place.iterdir()) == []
+    assert _processes_in(place) == []
+
+
+def _lines_until(process: subprocess.Popen[str], last: str) -> list[str]:
+    assert process.stderr is not None
+    lines: list[str] = []
+    while not lines or last not in lines[-1]:
+        assert select.select([process.stderr], [], [], PATIENCE_SECONDS)[0], "the demo fell silent"
+        line = process.stderr.readline()
+        assert line, "the demo ended"
+        lines.append(line.strip())
+    return lines
+
+
+def _shell(place: Path, line: str) -> str:
+    answer = subprocess.run(
+        ["sh", "-c", line], cwd=place, env=_environ(place), capture_output=True, text=True, check=True
+    )
+    return answer.stdout
+
+
+def _processes_in(place: Path) -> list[str]:
+    found = []
+    for process in psutil.process_iter(["cmdline", "pid"]):
+        if any(str(place) in part for part in process.info["cmdline"] or []):
+            found.append(" ".join(process.info["cmdline"]))
+    return found
