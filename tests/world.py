@@ -111,7 +111,7 @@ class World:
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
         """Rows of a statement, as dictionaries."""
         with psycopg.connect(self.dsn, autocommit=True, row_factory=dict_row) as connection:
-            return connection.execute(sql.encode(), parameters).fetchall()
+            return connection.execute(sql.encode(), parameters or None).fetchall()
 
     def execute(self, sql: str) -> None:
         """Carry out a statement that has no rows."""

@@ -105,6 +105,7 @@ def test_no_personal_value_is_found_after_every_command_and_failure(planted: Wor
     planted.sofetch("peek", "--json")
     planted.sofetch("peek", "-n", "5")
     for point in ("after_receive", "mid_write", "after_commit"):
+        planted.send(BODIES)
         assert planted.sofetch("run", "--drain", environ={"SOFETCH_CRASH_AT": point}).returncode == -signal.SIGKILL
     planted.execute("ALTER TABLE user_logins RENAME TO gone")
     assert planted.sofetch("run", "--drain").returncode not in {0, 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
@@ -23,7 +24,7 @@ LOGINS = [json.loads(line) for line in EXAMPLES if b"user_id" in line]
 def recomputed_token(domain: str, canonical: bytes) -> str:
     """HKDF-SHA256 and HMAC written out from the RFCs, sharing no code with the program."""
     extracted = hmac.digest(bytes(32), MASTER_KEY, hashlib.sha256)
-    key = hmac.digest(extracted, b"pii/v1\0token\0" + domain.encode() + b"\x01", hashlib.sha256)
+    key = hmac.digest(extracted, b"pii/v1\0h1\0" + domain.encode() + b"\x01", hashlib.sha256)
     return f"h1.k1.{hmac.digest(key, canonical, hashlib.sha256)[:20].hex()}"
 
 
@@ -182,7 +183,8 @@ def test_without_keys_nothing_starts_and_the_refusal_says_what_to_do(world: Worl
 def test_another_key_under_the_same_name_is_refused_at_start(world: World) -> None:
     world.send(EXAMPLES[:1])
     world.drain()
-    other = {"keys": [{"kid": "k1", "material": "/" * 42 + "8=", "status": "primary"}]}
+    material = base64.b64encode(bytes(range(32, 64))).decode()
+    other = {"keys": [{"kid": "k1", "material": material, "status": "primary"}]}
     refused = world.sofetch("run", "--drain", environ={"SOFETCH_KEYRING": json.dumps(other)})
     assert refused.returncode == 4, refused.stderr
     assert "fingerprint" in refused.stderr
