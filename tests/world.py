@@ -104,9 +104,9 @@ class World:
 
     def left_in_queue(self) -> int:
         """Visible and invisible messages together."""
-        names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
-        attributes = self.sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=list(names))["Attributes"]
-        return sum(int(attributes[name]) for name in names)
+        answer = self.sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=["All"])
+        counts = answer["Attributes"]
+        return int(counts["ApproximateNumberOfMessages"]) + int(counts["ApproximateNumberOfMessagesNotVisible"])
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
         """Rows of a statement, as dictionaries."""
@@ -127,8 +127,8 @@ def make_world(*, folder: Path, dsn: str, endpoint: str) -> World:
     """A fresh queue with a short visibility timeout, the logins preset, its schema applied."""
     sqs = boto3.client("sqs", endpoint_url=endpoint)
     queue = f"queue-{uuid.uuid4().hex[:12]}"
-    attributes = {"VisibilityTimeout": str(SHORT_VISIBILITY_SECONDS)}
-    queue_url = sqs.create_queue(QueueName=queue, Attributes=attributes)["QueueUrl"]
+    created = sqs.create_queue(QueueName=queue, Attributes={"VisibilityTimeout": str(SHORT_VISIBILITY_SECONDS)})
+    queue_url = created["QueueUrl"]
     (folder / "sofetch.toml").write_text(preset("logins"))
     environ = {
         **{name: value for name, value in os.environ.items() if not name.startswith("SOFETCH_")},

@@ -187,4 +187,4 @@ def test_another_key_under_the_same_name_is_refused_at_start(world: World) -> No
     other = {"keys": [{"kid": "k1", "material": material, "status": "primary"}]}
     refused = world.sofetch("run", "--drain", environ={"SOFETCH_KEYRING": json.dumps(other)})
     assert refused.returncode == 4, refused.stderr
-    assert "fingerprint" in refused.stderr
+    assert "not the one" in refused.stderr
