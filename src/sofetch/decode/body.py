@@ -21,7 +21,7 @@ import msgspec
 from sofetch.decode.unfit import Unfit
 from sofetch.record import Reason
 
-MAX_DEPTH = 256
+MAX_DEPTH = 512
 """Objects and arrays inside one another. Real events use a handful; the parser's own limit is below 1,000."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
