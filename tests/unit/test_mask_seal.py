@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hmac
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from masking import K1, K2, entry, masker, message, ring
 from sofetch.errors import KeyringError
@@ -44,6 +46,14 @@ def test_sealed_rejection_says_why_and_shows_nothing_of_the_body() -> None:
         "k1",
     )
     assert not any(BODY[start : start + 6] in sealed.sealed_body for start in range(len(BODY) - 5))
+
+
+def test_sealed_body_opens_by_the_written_form_alone() -> None:
+    sealed = sealed_of()
+    prk = hmac.digest(bytes(32), K1, "sha256")
+    key = hmac.digest(prk, b"pii/v1\0quarantine\0user_logins\x01", "sha256")
+    nonce, ciphertext = sealed.sealed_body[:12], sealed.sealed_body[12:]
+    assert AESGCM(key).decrypt(nonce, ciphertext, b"user_logins\0" + sealed.key) == BODY
 
 
 def test_same_body_is_sealed_differently_each_time() -> None:
