@@ -60,8 +60,7 @@ _ANYWHERE: Sequence[tuple[Personal, str]] = (
     ),
     (
         IP,
-        "ip, ips, ipv, ipaddress, ipaddr, clientip, userip, remoteip, remote addr, remoteaddr, client addr, "
-        "forwarded for",
+        "ip, ipv, ipaddress, ipaddr, clientip, userip, remoteip, remote addr, remoteaddr, client addr, forwarded for",
     ),
     (
         PHONE,
@@ -165,7 +164,12 @@ def is_personal_key(key: str) -> bool:
 
 def _words(name: str) -> list[str]:
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return [word.lower() for word in _WORD.findall(plain)]
+    return [_singular(word.lower()) for word in _WORD.findall(plain)]
+
+
+def _singular(word: str) -> str:
+    """The word without the ending of a plural, where that is a word of the lists."""
+    return next((stem for stem in (word.removesuffix("s"), word.removesuffix("es")) if stem in _VOCABULARY), word)
 
 
 def _form(text: str) -> Personal | None:
@@ -224,3 +228,4 @@ def _padded(phrases: str) -> tuple[str, ...]:
 
 _PHRASES = tuple((personal, _padded(phrases)) for personal, phrases in _ANYWHERE)
 _ENDINGS = tuple((personal, _padded(phrases)) for personal, phrases in _AT_THE_END)
+_VOCABULARY = frozenset(word for _, phrases in (*_PHRASES, *_ENDINGS) for phrase in phrases for word in phrase.split())

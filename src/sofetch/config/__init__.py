@@ -6,7 +6,7 @@ at once, each with its file and line or its variable, and no message repeats a v
 
 from __future__ import annotations
 
-from sofetch.config.load import CONFIG_VARIABLE, DEFAULT_FILE, lint_config, lint_text, load_config
+from sofetch.config.load import CONFIG_VARIABLE, DEFAULT_FILE, lint_config, lint_text, load_config, load_text
 from sofetch.config.presets import PRESETS, preset
 from sofetch.config.schema import SettingDoc, describe_settings, json_schema
 
@@ -20,5 +20,6 @@ __all__ = [
     "lint_config",
     "lint_text",
     "load_config",
+    "load_text",
     "preset",
 ]

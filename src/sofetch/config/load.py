@@ -38,10 +38,15 @@ def load_config(path: str | os.PathLike[str] | None = None, *, environ: Mapping[
     """
     environ = os.environ if environ is None else environ
     file = _choose(path, environ)
-    draft, findings = _judge(_read(file), file=str(file), environ=environ)
+    return load_text(_read(file), file=str(file), environ=environ)
+
+
+def load_text(text: str, *, file: str = DEFAULT_FILE, environ: Mapping[str, str] | None = None) -> Settings:
+    """As ``load_config``, of a text; ``file`` is the name that errors give it. No variables unless given."""
+    draft, findings = _judge(text, file=file, environ=environ or {})
     errors = [finding for finding in findings if finding.severity == "error"]
     if draft is None or errors:
-        raise ConfigError(_complaint(str(file), errors), code="config_invalid")
+        raise ConfigError(_complaint(file, errors), code="config_invalid")
     return _settings(draft)
 
 

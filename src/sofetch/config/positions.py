@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import tomllib
 from bisect import bisect_right
+from collections.abc import Mapping
 from contextlib import suppress
 
 Path = tuple[str | int, ...]
@@ -41,6 +42,10 @@ class Positions:
 
     def __init__(self, lines: dict[Path, int]) -> None:
         self._lines = lines
+
+    def lines(self) -> Mapping[Path, int]:
+        """All that is known."""
+        return self._lines
 
     def line(self, path: Path) -> int:
         """The line of the path, or of the nearest thing above it that has one."""

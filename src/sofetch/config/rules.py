@@ -17,7 +17,7 @@ from sofetch.config.shape import Draft, Part
 
 _PASSWORD_KEYS = frozenset({"password", "sslpassword"})
 _PASSWORD_WORD = re.compile(r"(?:^|\s)(?:ssl)?password\s*=", re.IGNORECASE)
-_URI_PASSWORD = re.compile(r"^[a-z]+://[^/?#@]*:[^/?#@]+@", re.IGNORECASE)
+_URI_PASSWORD = re.compile(r"^[a-z]+://[^@]*:[^@]+@", re.IGNORECASE)  # also one with an unescaped / or ? in it
 _QUEUE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo")
 _OWN_SCHEMAS = frozenset({"sofetch", "pg_catalog", "information_schema"})
 

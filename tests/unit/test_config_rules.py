@@ -1,0 +1,289 @@
+"""How settings go together: what the lint says beyond single values."""
+
+from __future__ import annotations
+
+import pytest
+
+from sofetch.config import lint_text, load_text
+from sofetch.findings import Finding
+
+SECRET = "hunter2-canary"
+
+
+def lint(*, source: str = "", sink: str = "", column: str = "", more: str = "") -> list[Finding]:
+    queue = "" if "queue" in source else 'queue = "events"'
+    table = "" if "table" in sink else 'table = "events"'
+    name = "" if "name" in column else 'name = "item"'
+    return lint_text(f"[source]\n{queue}\n{source}\n[sink]\n{table}\n{sink}\n[[column]]\n{name}\n{column}\n{more}")
+
+
+def codes(findings: list[Finding]) -> list[str]:
+    return [finding.code for finding in findings]
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        f"postgresql://u:{SECRET}@h/db",
+        f"postgres://:{SECRET}@h",
+        f"postgresql://u:{SECRET}/x@h/db",
+        f"postgresql://u:{SECRET}?x@h/db",
+        f"postgresql://h/db?password={SECRET}",
+        f"postgresql://h/db?sslmode=require&PassWord={SECRET}",
+        f"postgresql://h/db?sslpassword={SECRET}",
+        f"postgresql://h/db?pass%77ord={SECRET}",
+        f"host=h password={SECRET}",
+        f"password = '{SECRET} x' host=h",
+        f"host=h\\tsslpassword={SECRET}",
+    ],
+)
+def test_a_password_in_the_dsn_is_refused_unseen_with_what_to_do(dsn: str) -> None:
+    [finding] = lint(sink=f'dsn = "{dsn}"')
+    assert (finding.severity, finding.code) == ("error", "inline_secret")
+    assert "SOFETCH_SINK_DSN" in finding.hint
+    assert "dsn_file" in finding.hint
+    assert SECRET not in repr(finding)
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://u@h:5432/db?sslmode=verify-full",
+        "host=h user=u passfile=/etc/pgpass",
+        "service=analytics",
+        "postgresql://u:@h/db",
+    ],
+)
+def test_a_dsn_without_a_password_is_taken(dsn: str) -> None:
+    assert lint(sink=f'dsn = "{dsn}"') == []
+
+
+def test_dsn_and_dsn_file_exclude_each_other() -> None:
+    assert codes(lint(sink='dsn = "service=a"\ndsn_file = "/x"')) == ["keys_exclude"]
+
+
+def test_a_password_key_is_sent_to_the_environment() -> None:
+    [finding] = lint(sink=f'password = "{SECRET}"')
+    assert "SOFETCH_SINK_DSN" in finding.hint
+    assert SECRET not in repr(finding)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "code"),
+    [
+        ("ftp://h", "bad_url"),
+        ("localhost:4566", "bad_url"),
+        ("http://", "bad_url"),
+        ("http://h:port", "bad_url"),
+        ("http://h:99999", "bad_url"),
+        ("http://h h", "bad_url"),
+        ("http://[::1", "bad_url"),
+        ("http://h/?a=b", "bad_url"),
+        (f"https://key:{SECRET}@h", "inline_secret"),
+    ],
+)
+def test_an_endpoint_is_an_http_url_without_credentials(endpoint: str, code: str) -> None:
+    [finding] = lint(source=f'endpoint = "{endpoint}"')
+    assert finding.code == code
+    assert SECRET not in repr(finding)
+
+
+@pytest.mark.parametrize("endpoint", ["http://localhost:4566", "https://sqs.example.org/path", "http://[::1]:9324"])
+def test_a_good_endpoint_is_taken(endpoint: str) -> None:
+    assert lint(source=f'endpoint = "{endpoint}"') == []
+
+
+@pytest.mark.parametrize("queue", ["login-queue", "orders.fifo", "https://sqs.eu-west-1.amazonaws.com/1/q", "a" * 80])
+def test_a_queue_is_a_name_or_a_url(queue: str) -> None:
+    assert lint(source=f'queue = "{queue}"') == []
+
+
+@pytest.mark.parametrize("queue", ["a b", "arn:aws:sqs:eu-west-1:1:q", "a" * 81, "a.b", "a.fifo.fifo"])
+def test_what_sqs_cannot_call_a_queue_is_refused(queue: str) -> None:
+    assert codes(lint(source=f'queue = "{queue}"')) == ["bad_queue"]
+
+
+@pytest.mark.parametrize("table", ["a.b.c", ".a", "a.", 'a\\"b', "a" * 64, "é" * 32, "sofetch.x", "pg_catalog.x"])
+def test_a_table_is_a_name_or_a_schema_and_a_name(table: str) -> None:
+    assert codes(lint(sink=f'table = "{table}"')) == ["bad_table"]
+
+
+@pytest.mark.parametrize("table", ["user_logins", "public.user_logins", "Größe", "a" * 63])
+def test_a_good_table_is_taken(table: str) -> None:
+    assert lint(sink=f'table = "{table}"') == []
+
+
+def test_a_pipelines_name_is_printable() -> None:
+    assert codes(lint(more='[pipeline]\nname = "a\\u0000b"')) == ["bad_name"]
+
+
+def test_a_batch_that_never_fills_is_a_warning() -> None:
+    assert codes(lint(source="max_in_flight = 500")) == ["batch_never_fills"]
+    assert codes(lint(more="[batch]\nmax_batch_bytes = 99_000_000")) == ["batch_never_fills"]
+
+
+def test_a_visibility_shorter_than_the_batch_window_is_a_warning() -> None:
+    findings = lint(source="visibility_timeout_seconds = 2", more="[batch]\nmax_wait_seconds = 5")
+    assert codes(findings) == ["short_visibility"]
+
+
+@pytest.mark.parametrize(
+    ("dedupe", "found"),
+    [("[]", 1), ('["item", "item"]', 1), ('["itm", "x"]', 2), ('["item"]', 0), ('"content"', 0)],
+)
+def test_dedupe_names_columns_that_there_are(dedupe: str, found: int) -> None:
+    assert codes(lint(sink=f"dedupe = {dedupe}")) == ["bad_dedupe"] * found
+
+
+def test_a_column_named_twice_is_found_at_the_second_and_says_where_the_first_is() -> None:
+    [finding] = lint(column='name = "a"', more='[[column]]\nname = "a"')
+    assert (finding.where, finding.code) == ("sofetch.toml:11", "duplicate_column")
+    assert "sofetch.toml:9" in finding.what
+
+
+@pytest.mark.parametrize("name", ["ctid", "xmin", 'a\\"b', "é" * 40, "a\\nb"])
+def test_a_name_that_postgres_cannot_hold_is_refused(name: str) -> None:
+    assert "bad_name" in codes(lint(column=f'name = "{name}"'))
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        'mask = "token"\ndefault = "x"',
+        'mask = "token"\ntype = "text"',
+        'mask = "token"\nmax_length = 3',
+        'mask = "token"\npersonal = false',
+        'mask = "token"\nredact_to = "x"',
+        'mask = "redact"\nkind = "ip"',
+        'mask = "redact"\ndomain = "ip"',
+        'mask = "truncate"\nkind = "ip"\ndomain = "ip"',
+        'mask = "bucket"\nkind = "email"\ntruncate_to = 3',
+        'kind = "ip"',
+        'domain = "ip"',
+        'sentinels = ["x"]',
+        'not_of_kind = "reject"',
+        'redact_to = "x"',
+        "truncate_to = 3",
+        'value = "queue"\nfrom = "a"',
+        'value = "queue"\ndefault = "a"',
+        'required = true\ndefault = "a"',
+        'type = "int"\nmax_length = 3',
+    ],
+)
+def test_keys_that_exclude_each_other_are_refused(keys: str) -> None:
+    assert codes(lint(column=keys)) == ["keys_exclude"]
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        'mask = "bucket"\nkind = "ip"',
+        'mask = "truncate"\nkind = "email"',
+        'mask = "truncate"',
+        'mask = "token"\nfrom = "a[0]"',
+        'mask = "redact"\nredact_to = "\\u0000"',
+    ],
+)
+def test_a_mask_that_cannot_work_is_refused(keys: str) -> None:
+    assert codes(lint(column=keys)) == ["bad_mask"]
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        'mask = "token"\nkind = "ip"\ndomain = "ip"\nnot_of_kind = "reject"\nsentinels = ["unknown"]',
+        'mask = "redact"\nredact_to = "-"',
+        'mask = "truncate"\nkind = "ip"',
+        'mask = "truncate"\ntruncate_to = 3',
+        'mask = "bucket"\nkind = "date"',
+        'mask = "token"\nvalue = "attribute:user"',
+        'type = "int"\ndefault = 1',
+        'type = "numeric"\ndefault = "1.50"',
+        'type = "date"\ndefault = 2024-02-29',
+        'type = "timestamp"\ndefault = 2024-02-29T12:00:00Z',
+        'type = "jsonb"\ndefault = "{}"',
+        'value = "sent_time"\ntype = "bigint"',
+        "from = '\"a.b\"[0].c'",
+    ],
+)
+def test_keys_that_go_together_are_taken(keys: str) -> None:
+    assert lint(column=keys) == []
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "default = 1",
+        'default = "a\\u0000"',
+        'default = "abcd"\nmax_length = 3',
+        'type = "int"\ndefault = "1"',
+        'type = "int"\ndefault = 2147483648',
+        'type = "int"\ndefault = true',
+        'type = "bool"\ndefault = 1',
+        'type = "date"\ndefault = "29.2.2024"',
+        'type = "timestamp"\ndefault = 2024-02-29T12:00:00',
+        'type = "uuid"\ndefault = "x"',
+        'type = "inet"\ndefault = "x"',
+        'type = "jsonb"\ndefault = "{"',
+    ],
+)
+def test_a_default_that_the_column_cannot_hold_is_refused(keys: str) -> None:
+    assert codes(lint(column=keys)) == ["bad_default"]
+
+
+@pytest.mark.parametrize("path", ["", "a..b", "a[", "[0]", "a[x]", '\\"a'])
+def test_a_path_that_is_none_is_refused(path: str) -> None:
+    assert codes(lint(column=f'from = "{path}"')) == ["bad_path"]
+
+
+def test_a_key_that_the_decoder_cannot_look_for_is_refused() -> None:
+    assert codes(lint(column='from = \'"a\\"b"\'')) == ["bad_path"]
+
+
+def test_an_unknown_value_of_the_envelope_names_the_nearest() -> None:
+    [finding] = lint(column='value = "sent_dat"')
+    assert (finding.code, finding.hint) == ("bad_value", "did you mean `sent_date`?")
+
+
+@pytest.mark.parametrize("keys", ['value = "sent_date"\ntype = "int"', 'value = "sent_time"\ntype = "uuid"'])
+def test_a_value_of_the_envelope_has_a_type_that_holds_it(keys: str) -> None:
+    assert codes(lint(column=keys)) == ["bad_type"]
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [("sent_date", "date"), ("sent_time", "timestamp"), ("receive_time", "timestamp"), ("attribute:a", "text")],
+)
+def test_a_value_of_the_envelope_needs_no_type(value: str, kind: str) -> None:
+    text = f'[source]\nqueue = "q"\n[sink]\ntable = "t"\n[[column]]\nname = "a"\nvalue = "{value}"\n'
+    assert load_text(text).column[0].type == kind
+
+
+def test_kinds_of_one_domain_that_differ_are_a_warning() -> None:
+    more = '[[column]]\nname = "b"\nmask = "token"\nkind = "email"\ndomain = "item"'
+    [finding] = lint(column='mask = "token"', more=more)
+    assert (finding.severity, finding.code) == ("warning", "domain_of_two_kinds")
+
+
+@pytest.mark.parametrize("column", ['name = "email"', 'name = "x"\nfrom = "user.clientIP"', 'name = "ssn"'])
+def test_a_column_that_looks_personal_and_is_not_masked_is_a_warning(column: str) -> None:
+    [finding] = lint(column=column)
+    assert (finding.severity, finding.code) == ("warning", "personal_unmasked")
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        'name = "email"\npersonal = false',
+        'name = "email"\nmask = "token"\nkind = "email"',
+        'name = "email"\ntype = "bool"',
+        'name = "email_verified"',
+    ],
+)
+def test_a_personal_looking_column_that_is_accounted_for_is_no_warning(column: str) -> None:
+    assert lint(column=column) == []
+
+
+def test_a_broken_key_brings_no_findings_that_only_follow_from_it() -> None:
+    assert codes(lint(column='mask = "tokn"\nkind = "ip"\ndomain = "ip"')) == ["wrong_value"]
+    assert codes(lint(column='type = "itn"\ndefault = 1')) == ["wrong_value"]

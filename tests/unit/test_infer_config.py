@@ -1,0 +1,189 @@
+"""Which columns, types and masks sample messages lead to."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from typing import Any
+
+import pytest
+
+from sofetch.config import lint_text
+from sofetch.errors import ConfigError
+from sofetch.infer import infer_config
+from sofetch.infer.judge import MAX_COLUMNS
+
+
+def infer(*documents: object) -> str:
+    text = infer_config([json.dumps(document).encode() for document in documents], queue="events", table="events")
+    assert lint_text(text) == []
+    return text
+
+
+def columns(*documents: object) -> dict[str, dict[str, Any]]:
+    found = {column.pop("name"): column for column in tomllib.loads(infer(*documents))["column"]}
+    found.pop("sent_time")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["a", "b"], None),
+        ([None], None),
+        (["", "2024-02-29"], None),
+        ([1, -2], "int"),
+        ([2**31], "bigint"),
+        ([2**63], "numeric"),
+        ([1.5], "numeric"),
+        ([1, 1.5], "numeric"),
+        ([True, False], "bool"),
+        (["2024-02-29"], "date"),
+        (["2024-02-29T12:00:00Z", "2024-02-29T12:00:00.5+02:00"], "timestamp"),
+        (["2024-02-29T12:00:00"], None),
+        (["424cdd21-063a-43a7-b91b-7ca1a833afae"], "uuid"),
+        (["424cdd21063a43a7b91b7ca1a833afae"], None),
+        (["10.0.0.0/8", "2001:db8::/32"], "inet"),
+        ([[1, 2]], "jsonb"),
+        ([{}], "jsonb"),
+        (["a", 1], "jsonb"),
+        ([{"b": 1}, 2], "jsonb"),
+    ],
+)
+def test_types_are_read_off_the_values(values: list[object], expected: str | None) -> None:
+    assert columns(*({"a": value} for value in values))["a"].get("type") == expected
+
+
+def test_only_what_every_sample_has_is_required() -> None:
+    found = columns({"a": 1, "b": 1, "c": None}, {"a": 2, "c": 1})
+    assert {name for name, column in found.items() if column.get("required")} == {"a"}
+
+
+def test_nested_objects_become_paths() -> None:
+    found = columns({"user": {"plan": {"id": 1}}, "a.b": {"c d": 1}})
+    assert {name: column["from"] for name, column in found.items()} == {
+        "user_plan_id": "user.plan.id",
+        "a_b_c_d": '"a.b"."c d"',
+    }
+
+
+def test_an_object_that_is_sometimes_null_is_taken_apart_and_not_required() -> None:
+    assert columns({"user": {"id": 1}}, {"user": None}) == {"user_id": {"from": "user.id", "type": "int"}}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "mask", "kind", "domain"),
+    [
+        ("ip", "203.0.113.9", "token", "ip", "ip"),
+        ("x", "203.0.113.9", "token", "ip", "ip"),
+        ("contact", "jane@example.org", "token", "email", "email"),
+        ("phone", 49301234567, "token", "string", "phone"),
+        ("pay", 4111111111111111, "token", "string", "card"),
+        ("device_id", "078-05-1120", "token", "string", "device_id"),
+        ("dob", "1990-01-01", "bucket", "date", None),
+        ("lat", 52.52, "redact", None, None),
+        ("first_name", "Jane", "redact", None, None),
+        ("note", "call jane@example.org", "redact", None, None),
+    ],
+)
+def test_what_looks_personal_is_masked(
+    field: str, value: object, mask: str, kind: str | None, domain: str | None
+) -> None:
+    column = columns({field: value})[f"masked_{field}"]
+    assert (column["from"], column["mask"], column.get("kind"), column.get("domain")) == (field, mask, kind, domain)
+
+
+def test_one_personal_value_among_many_is_enough() -> None:
+    assert list(columns(*({"x": f"item {n}"} for n in range(20)), {"x": "203.0.113.9"})) == ["masked_x"]
+
+
+def test_a_long_number_that_happens_to_pass_the_check_of_cards_is_no_card() -> None:
+    assert list(columns({"x": 4111111111111111}, {"x": 4111111111111112}, {"x": 4111111111111113})) == ["x"]
+
+
+def test_the_reason_stands_beside_the_mask() -> None:
+    assert "its name suggests an IP address" in infer({"ip": "none"})
+    assert "its values look like an IP address" in infer({"x": "203.0.113.9"})
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"list": ["jane@example.org"]},
+        {"list": [{"email": "none"}]},
+        {"emails": ["none"]},
+        {"map": {"jane@example.org": 1}},
+        {"jane@example.org": 1},
+        {"ips": ["none"]},
+    ],
+)
+def test_documents_with_personal_values_in_them_are_left_out(document: object) -> None:
+    text = infer(document)
+    assert "Left out" in text
+    assert "jane@example.org" not in text
+    assert columns(document) == {}
+
+
+def test_a_mixed_field_with_personal_values_below_is_left_out() -> None:
+    assert columns({"user": {"email": "none"}}, {"user": 1}) == {}
+
+
+def test_unmasked_text_has_a_length_to_take() -> None:
+    assert "# max_length = 32 " in infer({"a": "x" * 10})
+    assert "# max_length = 256 " in infer({"a": "x" * 100})
+
+
+def test_what_is_no_json_object_is_counted_and_skipped() -> None:
+    text = infer_config([b"[1]", b"nope", b"\xff", b'{"a": 1}', b"\xef\xbb\xbf{}", b""], queue="q", table="t")
+    assert "2 messages; 4 more could not be read" in text
+
+
+def test_samples_without_one_json_object_are_refused() -> None:
+    with pytest.raises(ConfigError, match="none of the 2 sample messages"):
+        infer_config([b"[1]", b"{"], queue="q", table="t")
+
+
+def test_names_are_legal_and_unique() -> None:
+    found = columns(
+        {"A B": 1, "a_b": 1, "a-b": 1, "": 1, "1": 1, "ctid": 1, "ÄÖ": 1, "💥": 1, "x" * 99: 1, "x" * 98: 1}
+    )
+    assert list(found) == [
+        "a_b",
+        "a_b_2",
+        "a_b_3",
+        "field",
+        "field_1",
+        "ctid_2",
+        "ao",
+        "field_2",
+        "x" * 63,
+        "x" * 61 + "_2",
+    ]
+
+
+def test_a_field_called_as_our_own_column_keeps_its_name() -> None:
+    text = infer({"sent_time": 1})
+    assert [column["name"] for column in tomllib.loads(text)["column"]] == ["sent_time", "message_sent_time_1"]
+
+
+def test_ten_thousand_keys_make_as_many_columns_as_a_table_can_hold() -> None:
+    text = infer({f"k{number}": number for number in range(10_000)})
+    assert len(tomllib.loads(text)["column"]) == MAX_COLUMNS + 1
+    assert "and 8,950 more" in text
+
+
+def test_a_map_with_many_keys_is_one_document() -> None:
+    assert columns({"counts": {f"k{number}": number for number in range(201)}})["counts"]["type"] == "jsonb"
+
+
+def test_objects_below_the_deepest_level_are_documents() -> None:
+    nested: object = {"b": 1}
+    for _ in range(12):
+        nested = {"a": nested}
+    assert [column["type"] for column in columns(nested).values()] == ["jsonb"]
+
+
+def test_keys_that_cannot_be_read_are_left_out_unnamed() -> None:
+    text = infer({'a"\n[sink]\ndsn = "x': 1, "b\u0000": 1, "c": 1})
+    assert text.count("(a field with an odd name)") == 2
+    assert "dsn = " not in text

@@ -1,0 +1,128 @@
+"""What is taken for personal, by name and by form."""
+
+from __future__ import annotations
+
+import pytest
+
+from sofetch import personal
+from sofetch.personal import Personal, is_personal_key, personal_by_form, personal_by_name
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ("ip, clientIP, IPAddress, user.ipv4, remote_addr, x-forwarded-for, masked_ip, ips, ip_addresses", personal.IP),
+        ("email, eMail, user.e-mail, EMAIL_ADDRESS, mail, email.value, emails", personal.EMAIL),
+        ("phone, phoneNumber, mobile, user.tel, msisdn, phone2", personal.PHONE),
+        ("device_id, deviceId, idfa, imei, mac_address", personal.DEVICE),
+        ("ssn, social_security_no, passport, nationalId, taxID", personal.IDENTITY),
+        ("card, cardNumber, credit_card, pan", personal.CARD),
+        ("iban, bank_account, accountNumber", personal.ACCOUNT),
+        ("dob, birthDate, date_of_birth, birthday", personal.BIRTH),
+        ("lat, location.lng, longitude, coordinates, gps", personal.PLACE),
+        ("zip, postcode, postal_code", personal.POSTCODE),
+        ("address, street, user.address, billing_address", personal.ADDRESS),
+        ("name, first_name, lastName, user.name, customerName, surname, vorname, names", personal.PERSON),
+        ("password, api_key, user.accessToken, cvv", personal.SECRET),
+    ],
+)
+def test_names_say_what_a_field_holds(names: str, expected: Personal) -> None:
+    assert {name: personal_by_name(name) for name in names.split(", ")} == dict.fromkeys(names.split(", "), expected)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "user_id",
+        "id",
+        "app_version",
+        "ip_version",
+        "email_verified",
+        "email_verified_at",
+        "has_phone",
+        "is_mobile",
+        "device_type",
+        "card_type",
+        "product.name",
+        "event_name",
+        "description",
+        "ship_to",
+        "plat",
+        "locale",
+        "country",
+        "zipper",
+        "flat",
+        "user.address.city",
+        "e-ink",
+        "1",
+        "''",
+    ],
+)
+def test_harmless_names_are_left_alone(name: str) -> None:
+    assert personal_by_name(name) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("203.0.113.9", personal.IP),
+        (" 2001:db8::9 ", personal.IP),
+        ("[2001:db8::9]:443", personal.IP),
+        ("203.0.113.9:80", personal.IP),
+        ("203.0.113.9/32", personal.IP),
+        ("203.0.113.9/24", personal.IP),
+        ("fe80::1%eth0", personal.IP),
+        ("jane@example.org", personal.EMAIL),
+        ("jane+tag@mail.example.co.uk", personal.EMAIL),
+        ("call jane@example.org", personal.FREE_TEXT),
+        ("x" * 500 + " jane@example.org", personal.FREE_TEXT),
+        ("078-05-1120", personal.IDENTITY),
+        ("+49 30 1234567", personal.PHONE),
+        ("(212) 555-0123", personal.PHONE),
+        ("GB82 WEST 1234 5698 7654 32", personal.ACCOUNT),
+        ("4111 1111 1111 1111", personal.CARD),
+        ("5500-0000-0000-0004", personal.CARD),
+        ("00:00:5e:00:53:01", personal.DEVICE),
+        ("52.5200,13.4050", personal.PLACE),
+    ],
+)
+def test_forms_say_what_a_value_is(text: str, expected: Personal) -> None:
+    assert personal_by_form(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "2.3.0",
+        "10.0.0.0/8",
+        "2001:db8::/32",
+        "12:30",
+        "2024-02-29",
+        "2024-02-29T12:00:00+02:00",
+        "424cdd21-063a-43a7-b91b-7ca1a833afae",
+        "1700000000000",
+        "4111111111111112",
+        "GB82 WEST 1234 5698 7654 33",
+        "user@localhost",
+        "@",
+        "RU",
+        "android",
+        "1,234.50",
+        "12345-678",
+    ],
+)
+def test_harmless_forms_are_left_alone(text: str) -> None:
+    assert personal_by_form(text) is None
+
+
+def test_a_key_can_be_a_personal_value_itself() -> None:
+    assert is_personal_key("jane@example.org")
+    assert is_personal_key("203.0.113.9")
+    assert not is_personal_key("ip")
+
+
+def test_domains_have_one_kind_each_so_that_inferred_columns_can_join() -> None:
+    sorts = [value for value in vars(personal).values() if isinstance(value, Personal)]
+    domains = [(sort.domain, sort.kind) for sort in sorts if sort.domain]
+    assert len(dict(domains)) == len(set(domains))
