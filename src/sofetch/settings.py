@@ -162,8 +162,8 @@ class ColumnSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     kind: Annotated[
         Kind,
         Meta(
-            description="How a personal value is made canonical before it is masked. `truncate` takes ip (to /24 or /48) "
-            "and string (to truncate_to characters); `bucket` takes date (to its month) and email (to its domain)."
+            description="How a personal value is made canonical before it is masked. `truncate` takes ip (to /24 or "
+            "/48) and string (to truncate_to characters); `bucket` takes date (to its month) and email (to its domain)."
         ),
     ] = "string"
     domain: Annotated[

@@ -55,7 +55,7 @@ def test_names_say_what_a_field_holds(names: str, expected: Personal) -> None:
         "user.address.city",
         "e-ink",
         "1",
-        "''",
+        "",
     ],
 )
 def test_harmless_names_are_left_alone(name: str) -> None:
