@@ -25,11 +25,11 @@ def connect(dsn: str, sink: SinkSettings, *, role: str = "") -> psycopg.Connecti
 
     Raises SinkUnavailable or SinkRefused. What the connection string itself says wins over the settings.
     """
+    given = {name: value for name, value in conninfo_to_dict(dsn).items() if value is not None}
     try:
-        given = {name: value for name, value in conninfo_to_dict(dsn).items() if value is not None}
         connection = psycopg.connect(**_parameters(given, sink, role=role), autocommit=True, prepare_threshold=None)
     except psycopg.Error as error:
-        raise sink_error(error) from None
+        raise _unreachable(error, given) from None
     try:
         _set_up(connection, given, sink)
     except psycopg.Error as error:
@@ -73,6 +73,42 @@ def require_version(connection: psycopg.Connection[Any]) -> None:
 def bug(what: str) -> SofetchError:
     """For what cannot happen while the parts keep their contracts."""
     return SofetchError(what, hint="this is a fault of sofetch; nothing of the batch is committed", code="internal")
+
+
+def _unreachable(error: psycopg.Error, given: dict[str, Any]) -> SinkUnavailable:
+    """A connection that was not made has no SQLSTATE, so it may always pass. libpq's text is only searched for a known
+    cause, which is then told in our words: that decides nothing but the hint.
+    """
+    text = str(error)
+    cause, hint = next(((cause, hint) for sign, cause, hint in CAUSES if sign in text), ("it could not be made", REACH))
+    names = {"host": "host", "port": "port", "dbname": "database", "user": "user"}
+    where = ", ".join(f"{name} {given[key]}" for key, name in names.items() if given.get(key))
+    return SinkUnavailable(f"no connection to Postgres ({where or 'default host'}): {cause}", hint=hint)
+
+
+REACH = "is the server up, the host and port right, the user and the database existing, TLS as the server wants it?"
+CAUSES = (
+    ("password authentication failed", "the password is not accepted", "put the right user and password into the DSN"),
+    ("no password supplied", "the server asks for a password", "put it into SOFETCH_SINK_DSN or [sink] dsn_file"),
+    (
+        "pg_hba.conf",
+        "the server does not let this host, user and database in",
+        "ask who runs it for an entry in pg_hba.conf",
+    ),
+    ("role ", "the server does not know this user", "name an existing user in the DSN"),
+    (
+        "database ",
+        "the server does not let this user into this database",
+        "does the database exist? May the user connect?",
+    ),
+    ("translate host name", "the host's name is not known", "look at the host in the DSN, and at the name server"),
+    ("Connection refused", "nothing listens there", "is the server up, and are host and port right?"),
+    ("No such file", "there is no such socket", "is the server up, and is the host's folder right?"),
+    ("timeout", "no answer came in time", "is the host right, and does a firewall stand between?"),
+    ("too many clients", "the server has too many connections", "it passes, or raise max_connections"),
+    ("certificate", "TLS could not be agreed on", "look at sslmode and sslrootcert in the DSN"),
+    ("SSL", "TLS could not be agreed on", "look at sslmode and sslrootcert in the DSN"),
+)
 
 
 def _parameters(given: dict[str, Any], sink: SinkSettings, *, role: str) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def check_sink(settings: Settings, *, dsn: str) -> list[Finding]:
     try:
         connection = connect(dsn, settings.sink, role=" check")
     except SofetchError as error:
-        return [_finding("error", "sink_unreachable", "database", error.what, error.hint or REACH)]
+        return [_finding("error", "sink_unreachable", "database", error.what, error.hint)]
     try:
         return list(_look(connection, settings))
     except psycopg.Error as error:
@@ -38,9 +38,6 @@ def check_sink(settings: Settings, *, dsn: str) -> list[Finding]:
         return [_finding("error", "sink_check_failed", "database", ours.what, ours.hint)]
     finally:
         connection.close()
-
-
-REACH = "is the server up, the host and port right, the user and the database existing, TLS as the server wants it?"
 
 
 def _look(connection: Connection[Any], settings: Settings) -> Iterator[Finding]:

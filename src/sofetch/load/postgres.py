@@ -23,6 +23,7 @@ from sofetch.load.quarantining import count_attempts, store_rejections
 from sofetch.load.registry import Fingerprint, check_fingerprints, pipeline_id, require_schema
 from sofetch.load.rows import Prepared, Row, RowWriter, row_writer
 from sofetch.load.sqlstate import Blame, blame
+from sofetch.load.statements import statement
 from sofetch.load.table import require_table
 from sofetch.record import LoadResult, MaskedRecord, SealedRejection
 from sofetch.settings import Settings
@@ -187,6 +188,7 @@ class _Session:
         self.connection.execute(BEGIN)
         fresh = self._ledger.claim(self.connection, keys)
         faults = find_faults(self.connection, self._writer, {key: rows[key] for key in batch.rows if key in fresh})
+        self._require_table_as_it_was()
         self._roll_back()
         return faults
 
@@ -203,20 +205,15 @@ class _Session:
 
         COPY holds the table's lock by now, so that no such change can come between the check and COMMIT.
         """
-        if check_table and not self._table_is_as_it_was():
-            raise SinkUnavailable("the table was altered; it is looked up anew", sqlstate=None)
+        if check_table:
+            self._require_table_as_it_was()
         self.connection.execute("COMMIT")
 
-    def _table_is_as_it_was(self) -> bool:
+    def _require_table_as_it_was(self) -> None:
         parameters = [self._writer.table.oid, self._writer.names]
-        row = self.connection.execute(TABLE_MARK, parameters).fetchone()
-        return row is not None and sorted(row[0] or []) == self._writer.mark.split(" ")
+        row = self.connection.execute(statement("table_mark"), parameters).fetchone()
+        if row is None or sorted(row[0] or []) != self._writer.mark.split(" "):
+            raise SinkUnavailable("the table was altered while it was loaded; it is looked up anew at the next try")
 
     def _roll_back(self) -> None:
         self.connection.execute("ROLLBACK")
-
-
-TABLE_MARK = """
-SELECT array_agg(format('%%s:%%s:%%s', attnum, atttypid, atttypmod))
-FROM pg_catalog.pg_attribute WHERE attrelid = %s::oid AND attname = ANY (%s) AND NOT attisdropped
-"""

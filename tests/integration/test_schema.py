@@ -1,0 +1,208 @@
+"""Our schema and the target table: planned without changing anything, applied once whoever starts, on each Postgres."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from threading import Barrier
+
+import psycopg
+import pytest
+
+from loading import count, login_rows, logins, names_of, new_key, open_sink, query, settings_for
+from sofetch.errors import SinkUnavailable
+from sofetch.load.migrations import latest_migration, migrate
+from sofetch.load.schema import apply_schema, plan_schema
+from sofetch.load.statements import migration_files, statement
+
+EXPECTED = {
+    "key_fingerprint": [
+        "scheme text", "domain text", "kid text", "fingerprint bytea", "created_at timestamp with time zone",
+    ],
+    "ledger": ["key uuid", "pipeline_id integer"],
+    "ledger_content": ["key uuid", "pipeline_id integer", "seen date"],
+    "ledger_default": ["key uuid", "pipeline_id integer"],
+    "migration": ["number integer", "name text", "applied_at timestamp with time zone"],
+    "pipeline": ["id integer", "name text", "created_at timestamp with time zone"],
+    "quarantine": [
+        "pipeline_id integer", "key uuid", "reason text", "field text", "message_id text", "attempts integer",
+        "first_seen timestamp with time zone", "last_seen timestamp with time zone",
+        "sent_at timestamp with time zone", "receive_count integer", "expires_at timestamp with time zone",
+        "kid text", "sealed_body bytea",
+    ],
+}  # fmt: skip
+
+CATALOG = """
+SELECT c.relname::text, array_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod) ORDER BY a.attnum)
+FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE c.relnamespace = 'sofetch'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname !~ 'ledger_[0-9]{8}'
+GROUP BY c.relname
+"""
+
+
+@pytest.fixture(params=["database", "postgres16_database"])
+def any_database(request: pytest.FixtureRequest) -> str:
+    """A fresh database on each version of Postgres that is at hand."""
+    dsn: str = request.getfixturevalue(request.param)
+    return dsn
+
+
+def test_the_schema_is_the_sum_of_the_migrations(any_database: str) -> None:
+    apply_schema(logins(), dsn=any_database)
+    assert dict(query(any_database, CATALOG)) == EXPECTED
+    assert [number for (number,) in query(any_database, "SELECT number FROM sofetch.migration ORDER BY 1")] == list(
+        range(1, latest_migration() + 1)
+    )
+
+
+def test_each_migration_can_be_applied_alone_after_those_before_it(database: str) -> None:
+    with psycopg.connect(database) as connection:
+        for name in ["bookkeeping", *migration_files()]:
+            connection.execute(statement(name))
+            connection.commit()
+    assert dict(query(database, CATALOG)) == EXPECTED
+
+
+def test_migrations_are_numbered_without_a_gap() -> None:
+    assert [int(name[:4]) for name in migration_files()] == list(range(1, len(migration_files()) + 1))
+
+
+def test_a_plan_changes_nothing_and_applying_it_leaves_nothing_to_plan(any_database: str) -> None:
+    planned = plan_schema(logins(), dsn=any_database)
+    assert query(any_database, "SELECT to_regnamespace('sofetch'), to_regclass('user_logins')") == [(None, None)]
+    assert apply_schema(logins(), dsn=any_database) == planned
+    assert plan_schema(logins(), dsn=any_database) == apply_schema(logins(), dsn=any_database) == []
+
+
+def test_the_table_is_made_as_the_configuration_says(database: str) -> None:
+    apply_schema(logins(), dsn=database)
+    columns = query(
+        database,
+        "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute"
+        " WHERE attrelid = 'user_logins'::regclass AND attnum > 0 ORDER BY attnum",
+    )
+    assert columns == [
+        ("user_id", "character varying(128)"),
+        ("masked_ip", "character varying(256)"),
+        ("app_version", "character varying(32)"),
+        ("create_date", "date"),
+    ]
+
+
+def test_a_missing_column_is_added_and_what_is_there_stays(database: str) -> None:
+    query(database, "CREATE TABLE user_logins (user_id text, other text)")
+    query(database, "INSERT INTO user_logins VALUES ('before', 'kept')")
+    steps = apply_schema(logins(), dsn=database)
+    assert [step.what for step in steps][-3:] == [
+        f"add the column {name}" for name in ("masked_ip", "app_version", "create_date")
+    ]
+    assert query(database, "SELECT user_id, other FROM user_logins") == [("before", "kept")]
+
+
+def test_an_integer_version_is_widened_only_when_asked(database: str) -> None:
+    query(database, "CREATE TABLE user_logins (user_id text, masked_ip text, app_version integer, create_date date)")
+    query(database, "INSERT INTO user_logins (app_version) VALUES (203)")
+    apply_schema(logins(), dsn=database)
+    [step] = plan_schema(logins(), dsn=database)
+    assert not step.automatic
+    assert query(database, "SELECT app_version FROM user_logins") == [(203,)]
+    assert apply_schema(logins(), dsn=database, widen=True) == [step]
+    assert query(database, "SELECT app_version FROM user_logins") == [("203",)]
+    with open_sink(logins(), database) as sink:
+        assert names_of(sink.load(login_rows(2), [])) == ["Loaded"] * 2
+
+
+def test_an_integer_version_stays_where_the_configuration_says_version_int(database: str) -> None:
+    query(database, "CREATE TABLE events (app_version integer)")
+    settings = settings_for([{"name": "app_version", "type": "version_int"}])
+    apply_schema(settings, dsn=database)
+    assert plan_schema(settings, dsn=database) == []
+
+
+def test_four_may_apply_at_once(any_database: str) -> None:
+    barrier = Barrier(4, timeout=60)
+
+    def apply(_: int) -> int:
+        with psycopg.connect(any_database, autocommit=True) as connection:
+            barrier.wait()
+            return len(migrate(connection))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(apply, range(4))) == [0, 0, 0, latest_migration()]
+
+
+def test_loading_works_on_the_older_postgres_too(postgres16_database: str) -> None:
+    with open_sink(logins(), postgres16_database) as sink:
+        records = login_rows(10)
+        assert names_of(sink.load(records, [])) == ["Loaded"] * 10
+        assert names_of(sink.load(records, [])) == ["Duplicate"] * 10
+
+
+def day_name(days: int) -> str:
+    return (datetime.now(UTC) + timedelta(days=days)).strftime("ledger_%Y%m%d")
+
+
+def partitions(dsn: str) -> list[str]:
+    found = query(dsn, "SELECT relname::text FROM pg_class WHERE relname ~ '^ledger_[0-9]{8}$' ORDER BY 1")
+    return [name for (name,) in found]
+
+
+def test_a_key_of_today_goes_into_todays_partition(any_database: str) -> None:
+    apply_schema(logins(), dsn=any_database)
+    now_ms = int(datetime.now(UTC).timestamp() * 1_000)
+    query(any_database, "INSERT INTO sofetch.ledger VALUES (%s::uuid, 1)", new_key(sent_ms=now_ms).hex())
+    assert count(any_database, f"sofetch.{day_name(0)}") == 1
+
+
+def test_a_days_first_and_last_millisecond_are_in_its_partition(database: str) -> None:
+    apply_schema(logins(), dsn=database)
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    first = int(midnight.timestamp() * 1_000)
+    for sent_ms, low in [
+        (first - 1, b"\xff"),
+        (first, b"\0"),
+        (first + 86_400_000 - 1, b"\xff"),
+        (first + 86_400_000, b"\0"),
+    ]:
+        key = sent_ms.to_bytes(6, "big") + low * 10
+        query(database, "INSERT INTO sofetch.ledger VALUES (%s::uuid, 1)", key.hex())
+    counts = [count(database, f"sofetch.{day_name(days)}") for days in (-1, 0, 1)]
+    assert counts == [1, 2, 1]
+
+
+def test_a_day_whose_rows_sit_in_the_default_partition_is_left_there(database: str) -> None:
+    apply_schema(logins(), dsn=database)
+    query(database, f"DROP TABLE sofetch.{day_name(0)}")
+    now_ms = int(datetime.now(UTC).timestamp() * 1_000)
+    query(database, "INSERT INTO sofetch.ledger VALUES (%s::uuid, 1)", new_key(sent_ms=now_ms).hex())
+    assert query(database, "SELECT sofetch.make_ledger_partitions(1, 5)") == [(2,)]
+    assert day_name(0) not in partitions(database)
+    assert count(database, "sofetch.ledger_default") == 1
+
+
+def test_old_days_are_dropped_and_the_rest_is_kept(database: str) -> None:
+    apply_schema(logins(), dsn=database)
+    old = datetime.now(UTC) - timedelta(days=20)
+    for table in ("ledger", "ledger_content"):
+        query(
+            database,
+            f"INSERT INTO sofetch.{table} VALUES (%s::uuid, 1)",
+            new_key(sent_ms=int(old.timestamp() * 1_000)).hex(),
+        )
+    query(database, "UPDATE sofetch.ledger_content SET seen = current_date - 20")
+    query(database, "SELECT sofetch.make_ledger_partitions(14, 1)")
+    assert query(database, "SELECT sofetch.drop_ledger_partitions(10)") == [(4,)]
+    assert partitions(database)[0] == day_name(-10)
+    assert (count(database, "sofetch.ledger"), count(database, "sofetch.ledger_content")) == (0, 0)
+
+
+@pytest.mark.parametrize("call", ["make_ledger_partitions(-1, 0)", "drop_ledger_partitions(0)"])
+def test_the_partition_functions_take_no_nonsense(database: str, call: str) -> None:
+    apply_schema(logins(), dsn=database)
+    with pytest.raises(psycopg.errors.InvalidParameterValue):
+        query(database, f"SELECT sofetch.{call}")
+
+
+def test_a_database_that_is_not_there_is_said_so() -> None:
+    with pytest.raises(SinkUnavailable, match="no such socket"):
+        plan_schema(logins(), dsn="host=/nowhere dbname=x user=x")
