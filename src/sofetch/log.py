@@ -7,6 +7,7 @@ Other libraries' log records are reduced to the name of their logger: their text
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -30,7 +31,7 @@ def log_writer(settings: LogSettings, *, clock: Clock, stream: TextIO) -> Callab
     threshold = _LEVELS.index(settings.level)
     terminal = stream.isatty()
     pretty = settings.format == "pretty" or (settings.format == "auto" and terminal)
-    render = _pretty(colour=terminal) if pretty else _json
+    render = _pretty(colour=terminal and not os.environ.get("NO_COLOR")) if pretty else _json
 
     def write(event: Event) -> None:
         if _LEVELS.index(event.level) >= threshold:

@@ -152,6 +152,8 @@ def colourful(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_colour_is_shown_where_the_terminal_has_it_and_can_be_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setenv("NO_COLOR", "")
+
     def failing(*arguments: str) -> str:
         with pytest.raises(SystemExit):
             root.main([*arguments, "probe", "--fail", "config"])
@@ -159,6 +161,8 @@ def test_colour_is_shown_where_the_terminal_has_it_and_can_be_refused(
 
     assert "\x1b[" in failing()
     assert "\x1b[" not in failing("--no-color")
+    monkeypatch.setenv("NO_COLOR", "")
+    assert "\x1b[" in failing()
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b[" not in failing()
 

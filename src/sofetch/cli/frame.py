@@ -169,7 +169,9 @@ def _keep(attribute: str) -> Callable[[click.Context, click.Parameter, Any], Non
 
 def _no_color(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
     ctx.ensure_object(Frame)
-    if value or os.environ.get("NO_COLOR"):
+    if value:
+        os.environ["NO_COLOR"] = "1"  # for what writes past click: the log and the live line
+    if os.environ.get("NO_COLOR"):
         ctx.color = False
 
 

@@ -14,7 +14,7 @@ import msgspec
 from sofetch.cli.frame import OVERRIDE_ENV, QUEUE_ENV, Frame, command
 from sofetch.cli.lines import Line, open_lines
 from sofetch.cli.text import count
-from sofetch.errors import ConfigError
+from sofetch.errors import ConfigError, SourceRefused
 
 if TYPE_CHECKING:
     from sofetch.cli.progress import Told
@@ -80,7 +80,15 @@ class Outgoing:
 def _open(source: SourceSettings, *, create: bool) -> QueueControl:
     from sofetch.source.control import QueueControl
 
-    return QueueControl.create(source) if create else QueueControl.open(source)
+    if create:
+        return QueueControl.create(source)
+    try:
+        return QueueControl.open(source)
+    except SourceRefused as error:
+        if error.code != "queue_missing":
+            raise
+        hint = f"{error.hint}; --create-queue creates it"
+        raise SourceRefused(error.what, hint=hint, code=error.code) from None
 
 
 def _send(queue: QueueControl, outgoing: Outgoing, on_sent: Told | None) -> SendReport:

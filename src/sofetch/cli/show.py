@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sofetch.cli.frame import OVERRIDE_ENV, SINK_ENV, Frame, command
-from sofetch.cli.text import count, shown, table, terminal_safe
+from sofetch.cli.text import count, fits_as_table, shorten, shown, table, terminal_safe
 
 if TYPE_CHECKING:
     from sofetch.load.reading import Counts, Repeated, Rows
@@ -81,10 +81,23 @@ def _as_json(
 def _rows(settings: Settings, rows: Rows, width: int | None) -> list[str]:
     if not rows.rows:
         return [f"{settings.sink.table} is empty: nothing was loaded yet"]
-    lines = table(rows.columns, rows.rows, width=width, grouped=False)
     closing = f"{count(len(rows.rows), 'row')} of {settings.sink.table}"
+    if width is not None and not fits_as_table(len(rows.columns), width):
+        return [*_one_below_the_other(rows, width), closing]
+    lines = table(rows.columns, rows.rows, width=width, grouped=False)
     shortened = any("…" in line for line in lines)
     return [*_with_head(lines), "", f"{closing}; --wide shows whole values" if shortened else closing]
+
+
+def _one_below_the_other(rows: Rows, width: int) -> list[str]:
+    """Rows of many columns: a line for each value."""
+    names = [terminal_safe(name) for name in rows.columns]
+    longest = max(map(len, names))
+    lines: list[str] = []
+    for row in rows.rows:
+        lines += [shorten(f"{name:<{longest}}  {shown(value)}", width) for name, value in zip(names, row, strict=True)]
+        lines.append("")
+    return lines
 
 
 def _repeated(column: str, values: list[Repeated], width: int | None) -> list[str]:
@@ -95,11 +108,13 @@ def _repeated(column: str, values: list[Repeated], width: int | None) -> list[st
 
 
 def _counts(settings: Settings, counted: Counts) -> list[str]:
-    total = sum(counted.quarantined.values())
-    held: list[list[object]] = [[f"rows in {settings.sink.table}", counted.rows], ["messages in quarantine", total]]
+    held: list[list[object]] = [[f"rows in {settings.sink.table}", counted.rows]]
+    held.append(["messages in quarantine", sum(counted.quarantined.values())])
     held += [[f"  {reason}", number] for reason, number in counted.quarantined.items()]
-    return _with_head(table(["count of", ""], held))
+    return table(["", ""], held)[2:]
 
 
 def _with_head(lines: list[str]) -> list[str]:
-    return [click.style(lines[0], bold=True), *lines[1:]]
+    """The lines of a table, what stands over its rule in bold."""
+    rule = next(index for index, line in enumerate(lines) if line.startswith("─"))
+    return [*(click.style(line, bold=True) for line in lines[:rule]), *lines[rule:]]

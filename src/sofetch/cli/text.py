@@ -7,6 +7,7 @@ that a hostile value cannot move the cursor, change colours or turn the reading 
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
@@ -73,11 +74,15 @@ def table(
     held = [list(row) for row in rows]
     right = [_numeric([row[index] for row in held]) for index in range(len(header))]
     texts = [[_cell_text(value, grouped=grouped) for value in row] for row in held]
-    lines = [[terminal_safe(name) for name in header], *texts]
-    widths = [max(display_width(line[index]) for line in lines) for index in range(len(header))]
-    if width is not None:
-        widths = _fit(widths, width - len(_GAP) * (len(header) - 1))
-    return [_line(line, widths, right) for line in [lines[0], ["─" * size for size in widths], *texts]]
+    names = [terminal_safe(name) for name in header]
+    needed = [max((display_width(row[index]) for row in texts), default=0) for index in range(len(header))]
+    heads, widths = _fitted([names], needed, width)
+    return [_line(line, widths, right) for line in [*heads, ["─" * size for size in widths], *texts]]
+
+
+def fits_as_table(columns: int, width: int) -> bool:
+    """Whether that many columns can stand side by side with anything left to read in them."""
+    return columns * (_SHORTEST + len(_GAP)) <= width + len(_GAP)
 
 
 def shorten(text: str, width: int) -> str:
@@ -124,8 +129,46 @@ def _numeric(values: Sequence[Cell]) -> bool:
     )
 
 
+def _fitted(heads: list[list[str]], needed: list[int], width: int | None) -> tuple[list[list[str]], list[int]]:
+    """Lines of the head, and widths of the columns, that fit.
+
+    A long name over short values gives way first: it is broken at its underscores. Then the widest values do.
+    """
+    [names] = heads
+    widths = [max(size, display_width(name)) for size, name in zip(needed, names, strict=True)]
+    if width is None or sum(widths) <= (available := width - len(_GAP) * (len(names) - 1)):
+        return heads, widths
+    _, least = _break(names, needed, _fit(needed, available))
+    # Once more, to what is left beside the longest parts of the other names.
+    broken, least = _break(names, needed, _fit(least, available))
+    return _stacked(broken), _fit(least, available)
+
+
+def _break(names: list[str], needed: list[int], widths: list[int]) -> tuple[list[list[str]], list[int]]:
+    """The names broken to ``widths``, and how wide values and parts then want to be."""
+    broken = [_broken(name, size) for name, size in zip(names, widths, strict=True)]
+    return broken, [max(size, *map(display_width, parts)) for size, parts in zip(needed, broken, strict=True)]
+
+
+def _broken(name: str, width: int) -> list[str]:
+    """The name in parts of at most ``width`` columns, as far as its underscores allow."""
+    parts = [""]
+    for word in re.findall(r"[^_]*_+|[^_]+", name):
+        if parts[-1] and display_width(parts[-1] + word) > width:
+            parts.append("")
+        parts[-1] += word
+    return parts
+
+
+def _stacked(columns: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Lines of the columns' parts, the last parts on one line."""
+    height = max(map(len, columns))
+    padded = [[""] * (height - len(parts)) + list(parts) for parts in columns]
+    return [[parts[line] for parts in padded] for line in range(height)]
+
+
 def _fit(widths: list[int], available: int) -> list[int]:
-    fitted = list(widths)
+    fitted = [min(size, max(available, _SHORTEST)) for size in widths]
     while sum(fitted) > available and max(fitted) > _SHORTEST:
         fitted[fitted.index(max(fitted))] -= 1
     return fitted
