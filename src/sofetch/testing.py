@@ -408,9 +408,9 @@ class MemorySink:
         return Loaded(record.message_id)
 
     def _load_rejection(self, rejection: SealedRejection) -> LoadResult:
-        if self._known(rejection.key):
+        if rejection.key in self.rows:
             return Duplicate(rejection.message_id)
-        self.quarantine[rejection.key] = rejection
+        self.quarantine.setdefault(rejection.key, rejection)
         return Rejected(rejection.message_id, rejection.reason, rejection.field)
 
     def _known(self, key: bytes) -> bool:
