@@ -59,6 +59,7 @@ class Desk:
         self._closing = False
         self._finished = False
         self._failures = 0
+        self._paused_until = 0.0
         self._refusals = 0
         self._trouble: SourceUnavailable | None = None
         self._fatal: SourceRefused | None = None
@@ -74,11 +75,13 @@ class Desk:
         """Wait until a receive call is wanted and there is room for its answer; None once receiving is over."""
         with self._changed:
             while not self._receiving_is_over():
-                if self._registry.buffered < self._wanted and self._pace.may_poll():
+                now = self._clock.monotonic()
+                pause = self._paused_until - now
+                if pause <= 0 and self._registry.buffered < self._wanted and self._pace.may_poll():
                     reservation = self._registry.reserve()
                     if reservation is not None:
-                        return Permit(reservation, self._pace.start(now=self._clock.monotonic()))
-                self._changed.wait()
+                        return Permit(reservation, self._pace.start(now=now))
+                self._changed.wait(pause if pause > 0 else None)
             return None
 
     def arrived(self, permit: Permit, raws: list[RawMessage]) -> None:
@@ -95,15 +98,15 @@ class Desk:
             self._changed.notify_all()
 
     def receive_failed(self, permit: Permit, error: SourceUnavailable | SourceRefused) -> None:
-        """A receive call failed. Waits out the backoff, or until receiving is over."""
+        """A receive call failed: no receiver calls again until a backoff is over."""
         with self._changed:
             self._registry.free(permit.reservation)
             self._pace.failed(permit.poll)
             self._failures += 1
             self._note(error)
-            self._changed.notify_all()
             delay = backoff_seconds(self._failures, rng=self._agenda.rng)
-            self._changed.wait_for(self._receiving_is_over, timeout=delay)
+            self._paused_until = self._clock.monotonic() + delay
+            self._changed.notify_all()
 
     # For the deleting fleet
 
@@ -157,6 +160,8 @@ class Desk:
                 return enough or self._closing or self._fatal is not None
 
             self._changed.wait_for(full, timeout=wait_seconds)
+            if self._closing:
+                return []
             given = self._registry.give(max_messages=max_messages, max_bytes=max_bytes)
             if not given:
                 self._raise_trouble()
@@ -207,10 +212,17 @@ class Desk:
     # For closing
 
     def begin_closing(self) -> None:
-        """Stop receiving and plan the release of all that is not settled."""
+        """Stop receiving, and gather deletes no longer."""
         with self._changed:
             self._closing = True
             self._agenda.hurry = True
+            self._changed.notify_all()
+
+    def release_unsettled(self) -> None:
+        """Plan the release of all that is not settled. To be called once no receive is under way: it would bring the
+        same messages again, and wear out their receive counts.
+        """
+        with self._changed:
             self._registry.drop_buffer()
             for held in self._registry.unsettled():
                 self._agenda.release(held, seconds=0, now=self._clock.monotonic())
@@ -234,8 +246,6 @@ class Desk:
             again = self._registry.get(raw.id)
             assert again is not None  # noqa: S101  # arrive found it
             self._agenda.watch(again)
-        elif self._closing:
-            self._agenda.release(held, seconds=0, now=now)
         else:
             self._registry.buffer(_message(raw, queue=self._queue, received_ms=received_ms))
             self._agenda.watch(held)

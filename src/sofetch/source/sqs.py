@@ -106,6 +106,7 @@ class SqsSource:
         self._desk.await_polls(timeout_seconds=max(0.0, deadline - self._clock.monotonic()))
         self._transport.interrupt()
         self._receivers.join(timeout_seconds=_JOIN_SECONDS, clock=self._clock)
+        self._desk.release_unsettled()
         self._desk.flush(timeout_seconds=max(0.0, deadline - self._clock.monotonic()))
         self._desk.finish()
         self._deleters.join(timeout_seconds=_JOIN_SECONDS, clock=self._clock)

@@ -1,0 +1,68 @@
+"""The queues that the source contract is tried on: in memory, and a real server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from sofetch.clock import SystemClock
+from sofetch.ports import Source
+from sofetch.settings import SourceSettings
+from sofetch.source.boto import open_transport
+from sofetch.source.control import QueueControl
+from sofetch.source.sqs import SqsSource
+from sofetch.source.transport import VisibilityChange
+from sofetch.testing import MemoryQueue, MemorySource
+from sources import Bench, Recording
+
+
+def _memory_bench(open_source: Callable[[MemoryQueue], Source]) -> Bench:
+    queue = MemoryQueue(clock=SystemClock(), name="contract")
+    return Bench(
+        open_source=lambda: open_source(queue),
+        send=queue.send_all,
+        remaining=lambda: len(queue.message_ids()),
+        redeliver=queue.redeliver,
+    )
+
+
+def _sqs_on_memory(queue: MemoryQueue) -> Source:
+    settings = SourceSettings(queue="contract", wait_seconds=1)
+    return SqsSource(settings, transport=queue, clock=SystemClock())
+
+
+@pytest.fixture
+def _server_bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    endpoint: str = request.getfixturevalue("queue_endpoint")
+    name: str = request.getfixturevalue("queue_name")
+    settings = SourceSettings(queue=name, endpoint=endpoint, wait_seconds=1)
+    opened: list[Recording] = []
+
+    def open_source() -> Source:
+        opened.append(Recording(open_transport(settings)))
+        return SqsSource(settings, transport=opened[-1], clock=SystemClock())
+
+    with QueueControl.open(settings) as control:
+
+        def remaining() -> int:
+            counts = control.attributes()
+            return counts.visible + counts.in_flight + counts.delayed
+
+        def redeliver(message_id: str) -> None:
+            opened[-1].change_visibility_batch([VisibilityChange(opened[-1].handles[message_id], 0)])
+
+        yield Bench(open_source=open_source, send=control.send, remaining=remaining, redeliver=redeliver)
+
+
+@pytest.fixture(params=["memory", "sqs-on-memory", pytest.param("sqs-on-server", marks=pytest.mark.slow)])
+def bench(request: pytest.FixtureRequest) -> Bench:
+    """Each source that keeps the contract, on a queue of its own."""
+    match request.param:
+        case "memory":
+            return _memory_bench(lambda queue: MemorySource(queue, clock=SystemClock()))
+        case "sqs-on-memory":
+            return _memory_bench(_sqs_on_memory)
+        case _:
+            found: Bench = request.getfixturevalue("_server_bench")
+            return found
