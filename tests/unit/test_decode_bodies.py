@@ -138,7 +138,7 @@ def test_wide_body_is_not_deep(decode: Decoder) -> None:
 
 
 def test_brackets_in_strings_are_not_depth(decode: Decoder) -> None:
-    text = "[{" * 1_000 + '\\"[['
+    text = '\\"' + "[{" * 1_000 + '\\"'
     assert outcome(decode, f'{{"used": "{text}"}}'.encode()) == (text.replace("\\", ""), None, None)
 
 

@@ -85,12 +85,23 @@ def test_a_whole_object_and_its_members_may_both_be_columns() -> None:
     decode = decoder(
         {"name": "id", "from": "user.id"},
         {"name": "whole", "from": "user", "type": "jsonb"},
-        {"name": "first", "from": "tags[0]"},
         {"name": "tags", "type": "jsonb"},
+        {"name": "first", "from": "tags[0]"},
     )
     body = b'{"user": {"id": "u", "x": [1, 2]}, "tags": ["a", "b"]}'
-    assert outcome(decode, body) == ("u", b'{"id": "u", "x": [1, 2]}', "a", b'["a", "b"]')
+    assert outcome(decode, body) == ("u", b'{"id": "u", "x": [1, 2]}', b'["a", "b"]', "a")
     assert outcome(decode, b"{}") == (None, None, None, None)
+
+
+def test_one_value_as_object_and_as_array_is_a_config_error_with_the_column() -> None:
+    with pytest.raises(ConfigError, match="column `y`: a.b is read as an object and as an array"):
+        decoder({"name": "x", "from": "a.b.c"}, {"name": "y", "from": "a.b[0]"})
+
+
+def test_key_that_looks_like_the_parsers_own_words_does_not_draw_the_blame_of_another() -> None:
+    decode = decoder({"name": "plain", "from": '"f`"'}, {"name": "odd", "from": '" - at `$.f`"'})
+    assert outcome(decode, b'{" - at `$.f`": 1}') == (Reason.WRONG_TYPE, "odd")
+    assert outcome(decode, b'{"f`": 1}') == (Reason.WRONG_TYPE, "plain")
 
 
 def test_name_of_a_column_without_from_is_a_key_and_not_a_path() -> None:

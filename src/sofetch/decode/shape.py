@@ -61,10 +61,12 @@ class Layer:
 
 
 def layers(leaves: Iterable[Leaf]) -> list[Layer]:
-    """As few layers as hold all leaves; at least one, so that a body is always parsed."""
+    """As few layers as hold all leaves; at least one, so that a body is always parsed. ConfigError for odd paths."""
     groups: list[tuple[list[Leaf], _Tree]] = [([], _Tree())]
+    parents: dict[Path, type] = {}
     for leaf in leaves:
         _check_keys(leaf)
+        _check_parents(leaf, parents)
         if not any(_joined(leaf, members, tree) for members, tree in groups):
             groups.append(([], _Tree()))
             _joined(leaf, *groups[-1])
@@ -83,7 +85,7 @@ class _Tree:
         if not path:
             return not self.members and self.wire in (None, wire)
         step, *rest = path
-        if self.wire is not None or any(type(member) is not type(step) for member in self.members):
+        if self.wire is not None:
             return False
         return step not in self.members or self.members[step].has_room(tuple(rest), wire)
 
@@ -181,6 +183,17 @@ def _check_keys(leaf: Leaf) -> None:
             f"column `{leaf.column}`: {format_path(leaf.path)} has a quote, backslash or control character in a key",
             hint="such a key cannot be read; let the producer rename it, or load the object round it as jsonb",
         )
+
+
+def _check_parents(leaf: Leaf, parents: dict[Path, type]) -> None:
+    """Refuse to read one value as an object and as an array: whatever came, one of the two columns would refuse it."""
+    for depth, step in enumerate(leaf.path):
+        parent = leaf.path[:depth]
+        if parents.setdefault(parent, type(step)) is not type(step):
+            raise ConfigError(
+                f"column `{leaf.column}`: {format_path(parent)} is read as an object and as an array",
+                hint="correct the path, or load the whole value as jsonb",
+            )
 
 
 _UNREADABLE = re.compile(r'["\\\x00-\x1f]')
