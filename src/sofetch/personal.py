@@ -125,6 +125,7 @@ _HARMLESS_LAST = frozenset(
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
 
 _EMAIL = re.compile(r"[^\s@<>\"',;:()]{1,64}@[^\s@<>\"',;:()]{1,250}\.[^\W\d_]{2,63}")
+_EMAIL_INSIDE = re.compile(r"(?<=[^\s@<>\"',;:()])@[^\s@<>\"',;:()]{1,250}\.[^\W\d_]{2,63}")  # linear in long texts
 _PHONE = re.compile(r"\+[0-9](?:[ ().-]{0,2}[0-9]){6,14}|\(?[0-9]{3}\)?[ .-]{1,2}[0-9]{3}[ .-][0-9]{4}")
 _SSN = re.compile(r"[0-9]{3}-[0-9]{2}-[0-9]{4}")
 _MAC = re.compile(r"(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}")
@@ -153,7 +154,7 @@ def personal_by_name(name: str) -> Personal | None:
 def personal_by_form(text: str) -> Personal | None:
     """What a value likely is. A card's number is a weak sign by itself: one long number in ten passes its check."""
     if len(text) > _LONGEST_FORM:
-        return FREE_TEXT if _EMAIL.search(text) else None
+        return FREE_TEXT if _EMAIL_INSIDE.search(text) else None
     return _form(text.strip()) or (CARD if _is_card(text.strip()) else None)
 
 
@@ -182,7 +183,7 @@ def _form(text: str) -> Personal | None:
             return personal
     if _is_iban(text.replace(" ", "")):
         return ACCOUNT
-    return FREE_TEXT if _EMAIL.search(text) or _SSN.search(text) else None
+    return FREE_TEXT if _EMAIL_INSIDE.search(text) or _SSN.search(text) else None
 
 
 def _is_ip(text: str) -> bool:

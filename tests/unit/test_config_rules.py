@@ -231,6 +231,10 @@ def test_a_default_that_the_column_cannot_hold_is_refused(keys: str) -> None:
     assert codes(lint(column=keys)) == ["bad_default"]
 
 
+def test_a_default_that_is_no_number_is_refused() -> None:
+    assert codes(lint(column='type = "numeric"\ndefault = nan')) == ["wrong_value"]
+
+
 @pytest.mark.parametrize("path", ["", "a..b", "a[", "[0]", "a[x]", '\\"a'])
 def test_a_path_that_is_none_is_refused(path: str) -> None:
     assert codes(lint(column=f'from = "{path}"')) == ["bad_path"]
