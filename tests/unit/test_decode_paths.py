@@ -94,7 +94,7 @@ def test_a_whole_object_and_its_members_may_both_be_columns() -> None:
 
 
 def test_one_value_as_object_and_as_array_is_a_config_error_with_the_column() -> None:
-    with pytest.raises(ConfigError, match="column `y`: a.b is read as an object and as an array"):
+    with pytest.raises(ConfigError, match=r"column `y`: a\.b is read as an object and as an array"):
         decoder({"name": "x", "from": "a.b.c"}, {"name": "y", "from": "a.b[0]"})
 
 
