@@ -59,6 +59,10 @@ def test_only_what_every_sample_has_is_required() -> None:
     assert {name for name, column in found.items() if column.get("required")} == {"a"}
 
 
+def test_how_many_samples_have_a_field_stands_beside_it() -> None:
+    assert "# required = true  # 1 of 2 samples have it" in infer({"a": 1}, {"a": None})
+
+
 def test_nested_objects_become_paths() -> None:
     found = columns({"user": {"plan": {"id": 1}}, "a.b": {"c d": 1}})
     assert {name: column["from"] for name, column in found.items()} == {

@@ -32,12 +32,15 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """A field that becomes a column: masked if ``personal`` is set, else of ``type``."""
+    """A field that becomes a column: masked if ``personal`` is set, else of ``type``.
+
+    ``present`` counts the samples in which it is there and not null.
+    """
 
     name: str
     path: Path
     why: str
-    required: bool
+    present: int
     personal: Personal | None = None
     type: ColumnType = "text"
     longest_chars: int = 0
@@ -57,7 +60,7 @@ Verdict = Loaded | LeftOut
 def judge(samples: Samples) -> list[Verdict]:
     """A verdict for each field, in the order in which the samples showed them."""
     names = _Names()
-    verdicts = [_verdict(path, seen, samples, names) for path, seen in _fields(samples.root)]
+    verdicts = [_verdict(path, seen, names) for path, seen in _fields(samples.root)]
     if samples.root.personal_keys:
         verdicts.append(LeftOut(path=(), why="keys of the body that look like personal values themselves"))
     return verdicts
@@ -80,23 +83,22 @@ def _comes_apart(path: Path, seen: Field) -> bool:
     return len(path) <= MAX_DEPTH and len(seen.members) <= MAX_MEMBERS
 
 
-def _verdict(path: Path, seen: Field, samples: Samples, names: _Names) -> Verdict:
+def _verdict(path: Path, seen: Field, names: _Names) -> Verdict:
     if any(_UNREADABLE.search(key) or len(key) > _MAX_KEY_CHARS for key in path):
         return LeftOut(path=path, why="a key with a quote, backslash or control character in it, or a very long one")
     if names.full():
         return LeftOut(path=path, why=f"more than {MAX_COLUMNS:,} columns")
     if seen.sorts & {"list", "object"}:
-        return _document(path, seen, samples, names)
-    return _scalar(path, seen, samples, names)
+        return _document(path, seen, names)
+    return _scalar(path, seen, names)
 
 
-def _document(path: Path, seen: Field, samples: Samples, names: _Names) -> Verdict:
+def _document(path: Path, seen: Field, names: _Names) -> Verdict:
     name = names.propose(path)
     what = _hidden_personal(path, name, seen)
     if what is not None:
         return LeftOut(path=path, why=f"a list or object that seems to hold {what}: a document cannot be masked")
-    required = seen.present == samples.messages
-    return Loaded(name=names.take(name), path=path, why=_document_reason(seen), required=required, type="jsonb")
+    return Loaded(name=names.take(name), path=path, why=_document_reason(seen), present=seen.present, type="jsonb")
 
 
 def _document_reason(seen: Field) -> str:
@@ -130,16 +132,17 @@ def _below(seen: Field) -> list[tuple[Path, Field]]:
     return found
 
 
-def _scalar(path: Path, seen: Field, samples: Samples, names: _Names) -> Loaded:
+def _scalar(path: Path, seen: Field, names: _Names) -> Loaded:
     proposed = names.propose(path)
     personal, why = (None, "") if seen.sorts == {"bool"} else _personal(path, proposed, seen)
-    required = seen.present == samples.messages
     if personal is not None:
         name = names.take(names.masked(proposed))
-        return Loaded(name=name, path=path, why=why, required=required, personal=personal)
+        return Loaded(name=name, path=path, why=why, present=seen.present, personal=personal)
     column_type, why = _type(seen)
     name = names.take(proposed)
-    return Loaded(name=name, path=path, why=why, required=required, type=column_type, longest_chars=seen.longest_chars)
+    return Loaded(
+        name=name, path=path, why=why, present=seen.present, type=column_type, longest_chars=seen.longest_chars
+    )
 
 
 def _personal(path: Path, name: str, seen: Field) -> tuple[Personal | None, str]:

@@ -22,7 +22,11 @@ _SHORTEST_LIMIT_CHARS = 32
 def write(verdicts: Sequence[Verdict], samples: Samples, *, queue: str, table: str) -> str:
     """The whole file."""
     loaded = [verdict for verdict in verdicts if isinstance(verdict, Loaded)]
-    blocks = [_head(samples, queue=queue, table=table), *map(_column, loaded), _sent_time(loaded)]
+    blocks = [
+        _head(samples, queue=queue, table=table),
+        *[_column(column, samples.messages) for column in loaded],
+        _sent_time(loaded),
+    ]
     left_out = [verdict for verdict in verdicts if isinstance(verdict, LeftOut)]
     if left_out:
         blocks.append(_left_out(left_out))
@@ -64,14 +68,19 @@ def _count(messages: int) -> str:
     return "1 message" if messages == 1 else f"{messages} messages"
 
 
-def _column(column: Loaded) -> str:
+def _column(column: Loaded, messages: int) -> str:
     lines = [f"# {_reason(column)}", "[[column]]", f"name = {quoted(column.name)}"]
     if column.path != (column.name,):
         lines.append(f"from = {quoted(format_path(column.path))}")
     lines += _mask_lines(column.personal) if column.personal is not None else _type_lines(column)
-    if column.required:
-        lines.append("required = true  # every sample has it")
+    lines.append(_required_line(column.present, messages))
     return "\n".join([*lines, ""])
+
+
+def _required_line(present: int, messages: int) -> str:
+    if present == messages:
+        return "required = true  # every sample has it"
+    return f"# required = true  # {present} of {messages} samples have it; take out the first # to reject the others"
 
 
 def _reason(column: Loaded) -> str:
