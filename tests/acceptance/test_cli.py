@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import pty
@@ -224,6 +225,17 @@ def test_check_goes_on_after_the_first_error_and_finds_them_all(world: World) ->
     assert len(errors) == 3
     assert all(error["hint"] for error in errors)
     assert "hunter2" not in checked.stdout + checked.stderr
+
+
+def test_check_finds_that_the_keys_are_not_those_of_the_tokens(world: World) -> None:
+    world.send([login()])
+    world.drain()
+    other = KEYRING.replace(json.loads(KEYRING)["keys"][0]["material"], base64.b64encode(bytes(range(1, 33))).decode())
+    checked = world.sofetch("check", "--json", environ={"SOFETCH_KEYRING": other})
+    assert checked.returncode == 5
+    [error] = [finding for finding in json.loads(checked.stdout)["findings"] if finding["severity"] == "error"]
+    assert error["code"] == "keys_differ"
+    assert "(key k1)" in error["what"]
 
 
 def test_run_can_apply_the_schema_first(world: World) -> None:

@@ -16,7 +16,7 @@ from sofetch.cli.findings import finding_lines
 from sofetch.cli.frame import KEY_ENV, OVERRIDE_ENV, QUEUE_ENV, SINK_ENV, Frame, command
 from sofetch.cli.keys import keyring_fingerprint
 from sofetch.cli.text import count
-from sofetch.errors import ExitCode, SofetchError
+from sofetch.errors import ExitCode, KeyringError, SofetchError
 from sofetch.findings import Finding
 
 if TYPE_CHECKING:
@@ -104,7 +104,23 @@ def _check_database(settings: Settings) -> list[Finding]:
     from sofetch.load.dsn import resolve_dsn
     from sofetch.load.inspect import check_sink
 
-    return check_sink(settings, dsn=resolve_dsn(settings.sink, environ=os.environ))
+    dsn = resolve_dsn(settings.sink, environ=os.environ)
+    found = check_sink(settings, dsn=dsn)
+    if any(finding.code == "sink_unreachable" for finding in found):
+        return found
+    return found + _check_key_use(settings, dsn)
+
+
+def _check_key_use(settings: Settings, dsn: str) -> list[Finding]:
+    from sofetch.keys import load_keyring
+    from sofetch.load.key_check import check_key_use
+    from sofetch.mask import compile_masker
+
+    try:
+        masker = compile_masker(settings, load_keyring(settings.keys, environ=os.environ))
+    except KeyringError:
+        return []  # that is a finding of its own already
+    return check_key_use(settings, dsn=dsn, fingerprints=masker.fingerprints())
 
 
 def _verdict(errors: int, warnings: int) -> str:

@@ -15,7 +15,7 @@ import click
 
 from sofetch.cli.frame import KEY_ENV, OVERRIDE_ENV, QUEUE_ENV, SINK_ENV, Frame, command
 from sofetch.cli.text import count, duration
-from sofetch.errors import SofetchError
+from sofetch.errors import ExitCode, SofetchError
 
 if TYPE_CHECKING:
     from sofetch.events import Events
@@ -86,17 +86,22 @@ def _events(frame: Frame, log: LogSettings) -> Iterator[Events]:
 @contextmanager
 def _told_as_event(frame: Frame, log: LogSettings, events: Events) -> Iterator[None]:
     """Where the log is JSON, what ends the run is its last line, and no line of stderr is anything but JSON."""
-    from sofetch.events import Failed
+    from sofetch.events import Failed, Unexpected
+    from sofetch.log import place_of
 
     try:
         yield
-    except SofetchError as error:
+    except Exception as error:
         if _pretty(log):
             raise
-        events.emit(Failed(code=error.code, what=error.what, hint=error.hint))
+        if isinstance(error, SofetchError):
+            events.emit(Failed(code=error.code, what=error.what, hint=error.hint))
+        else:
+            events.emit(Unexpected(error=type(error).__name__, place=place_of(error.__traceback__)))
         if frame.json:
             raise
-        raise click.exceptions.Exit(error.exit_code) from None
+        code = error.exit_code if isinstance(error, SofetchError) else ExitCode.UNEXPECTED
+        raise click.exceptions.Exit(code) from None
 
 
 def _pretty(log: LogSettings) -> bool:

@@ -1,0 +1,49 @@
+"""Whether the keys at hand are the ones that the database's tokens were made with; for ``sofetch check``.
+
+Reads only: registering fingerprints is for those who load (``sofetch.load.registry``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+
+from sofetch.findings import Finding
+from sofetch.load.connection import connect, sink_error
+from sofetch.load.registry import DIFFERING, Fingerprint
+from sofetch.settings import Settings
+
+_READABLE = """
+SELECT CASE WHEN to_regclass('sofetch.key_fingerprint') IS NULL THEN false
+       ELSE has_table_privilege('sofetch.key_fingerprint', 'SELECT') END
+"""
+_WHERE = "keys"
+
+
+def check_key_use(settings: Settings, *, dsn: str, fingerprints: Sequence[Fingerprint]) -> list[Finding]:
+    """One finding, or none where the database cannot tell. Raises SinkUnavailable or SinkRefused."""
+    connection = connect(dsn, settings.sink, role=" check")
+    try:
+        return _look(connection, fingerprints)
+    except psycopg.Error as error:
+        raise sink_error(error) from None
+    finally:
+        connection.close()
+
+
+def _look(connection: Connection[Any], fingerprints: Sequence[Fingerprint]) -> list[Finding]:
+    readable = connection.execute(_READABLE).fetchone()
+    if not fingerprints or readable is None or not readable[0]:
+        return []
+    rows = [(one.scheme, one.domain, one.kid, one.fingerprint) for one in fingerprints]
+    differing = connection.execute(DIFFERING, [list(column) for column in zip(*rows, strict=True)]).fetchall()
+    if not differing:
+        what = "they are the ones that this database's tokens were made with, or its first"
+        return [Finding(severity="ok", code="keys_match", where=_WHERE, what=what)]
+    names = ", ".join(f"{domain} (key {kid})" for _, domain, kid in differing)
+    what = f"the fingerprint differs from the one that this database's tokens were made with: {names}"
+    hint = "give the keyring that was used before; a new key needs a new kid beside the old one"
+    return [Finding(severity="error", code="keys_differ", where=_WHERE, what=what, hint=hint)]
