@@ -109,8 +109,8 @@ class _Teller:
 
     def table(self, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """A table after an empty line."""
-        head, rule, *body = table(header, rows, width=self._width)
-        self.lines(["", head, click.style(rule, dim=True), *body])
+        lines = table(header, rows, width=self._width)
+        self.lines(["", *(click.style(line, dim=True) if line.startswith("─") else line for line in lines)])
 
 
 def _tell_servers(tell: _Teller, stage: Stage) -> None:
