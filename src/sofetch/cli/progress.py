@@ -29,7 +29,7 @@ class RunProgress:
         self._loaded = self._duplicates = self._quarantined = 0
         self._state = ""
         self._live = Live(
-            get_renderable=self._line,
+            get_renderable=self.line,
             console=console or Console(stderr=True),
             refresh_per_second=5,
             transient=True,
@@ -59,7 +59,8 @@ class RunProgress:
     ) -> None:
         self._live.stop()
 
-    def _line(self) -> Text:
+    def line(self) -> Text:
+        """The line as it is now."""
         seconds = self._clock.monotonic() - self._started
         parts = [f"{self._loaded:,} loaded", f"{self._quarantined:,} quarantined"]
         if self._duplicates:
