@@ -21,6 +21,7 @@ from sofetch.source.sqs import SqsSource
 
 pytestmark = pytest.mark.slow
 _TRIES = 400
+_FAULTS = ["500", "503", "throttled", "truncated", "reset", "wrong type", "lost answer", "empty"]
 _JSON = "application/x-amz-json-1.0"
 _THROTTLED = b'{"__type":"com.amazonaws.sqs#RequestThrottled","message":"canary@example.org"}'
 

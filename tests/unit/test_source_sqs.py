@@ -248,3 +248,16 @@ def test_fifo_messages_come_in_the_order_of_their_group() -> None:
             numbers = [int(message.sequence_number or 0) for message in messages if message.group_id == group]
             assert numbers == sorted(numbers)
             assert len(numbers) == 10
+
+
+def test_what_was_not_given_or_is_already_settled_is_not_touched_by_an_acknowledgement() -> None:
+    queue = queue_of(30)
+    with running(queue) as source:
+        given = list(source.receive(max_messages=1, max_bytes=1, wait_seconds=5))
+        eventually(lambda: source.state().buffered > 0, source)
+        source.acknowledge(Acknowledgement(delete=tuple(queue.message_ids())))
+        delete(source, given)
+        source.acknowledge(Acknowledgement(release=(given[0].id,)))
+        assert source.flush(timeout_seconds=10)
+        assert len(queue.message_ids()) == 29
+        assert source.state().tally.released == 0

@@ -44,15 +44,15 @@ class Clients:
     def __init__(self, settings: SourceSettings) -> None:
         self._settings = settings
         with mapped("reach SQS"):
-            self.protocol: Protocol = settings.protocol if settings.protocol != "auto" else _detect(settings)
-            self.calls = _client(settings, self.protocol, threads=settings.deleters)
+            self.protocol, self._session = _choose(settings)
+            self.calls = _client(self._session, settings, threads=settings.deleters)
 
     def receiving(self) -> SQSClient:
         """A new client for the receiving fleet, which must close it."""
         with mapped("reach SQS"):
             return _client(
+                self._session,
                 self._settings,
-                self.protocol,
                 threads=self._settings.receivers,
                 read_timeout_seconds=self._settings.wait_seconds + _ANSWER_TIMEOUT_SECONDS,
                 attempts=1,
@@ -64,8 +64,8 @@ class Clients:
 
 
 def _client(
+    session: botocore.session.Session,
     settings: SourceSettings,
-    protocol: Protocol,
     *,
     threads: int,
     read_timeout_seconds: int = _ANSWER_TIMEOUT_SECONDS,
@@ -79,7 +79,7 @@ def _client(
         tcp_keepalive=True,
         user_agent_extra="sofetch",
     )
-    client = _session(protocol).create_client(
+    client = session.create_client(
         "sqs", region_name=settings.region or _region_of(settings.queue), endpoint_url=settings.endpoint, config=config
     )
     return cast("SQSClient", client)
@@ -99,18 +99,23 @@ def _region_of(queue: str) -> str | None:
     return found["region"] if found else None
 
 
-def _detect(settings: SourceSettings) -> Protocol:
-    """Ask for the list of queues and look at the form of the answer, not its content.
+def _choose(settings: SourceSettings) -> tuple[Protocol, botocore.session.Session]:
+    """The protocol that is configured or that the server speaks, and a session for it.
 
-    Whoever speaks the JSON protocol answers, denials included, as ``application/x-amz-json-1.0``. Old servers answer
-    JSON requests with XML errors or (moto 4.1) with 200, ``{}`` and ``text/html``: believed, an empty queue for ever.
+    To find out, ask for the list of queues and look at the form of the answer, not its content. Whoever speaks the JSON
+    protocol answers, denials included, as ``application/x-amz-json-1.0``. Old servers answer JSON requests with XML
+    errors or (moto 4.1) with 200, ``{}`` and ``text/html``: believed, an empty queue for ever.
     """
-    with closing(_client(settings, "json", threads=1)) as client:
+    if settings.protocol != "auto":
+        return settings.protocol, _session(settings.protocol)
+    session = _session("json")
+    with closing(_client(session, settings, threads=1)) as client:
         if is_aws(client) or _speaks_json(client):
-            return "json"
-    with closing(_client(settings, "query", threads=1)) as client:
+            return "json", session
+    session = _session("query")
+    with closing(_client(session, settings, threads=1)) as client:
         if _speaks_query(client):
-            return "query"
+            return "query", session
     raise SourceRefused(
         "the endpoint does not answer like an SQS server, in the JSON protocol or the query protocol",
         hint="check [source] endpoint; [source] protocol = 'json' or 'query' takes its word for it",

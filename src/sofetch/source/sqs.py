@@ -44,7 +44,7 @@ class SqsSource:
         self._receivers = Fleet("receive", size=settings.receivers, desk=desk, step=receive)
         work = deleting_step(desk, transport, clock=clock)
         self._deleters = Fleet("delete", size=settings.deleters, desk=desk, step=work)
-        self._lifecycle = threading.Lock()
+        self._lifecycle = threading.RLock()  # a signal handler may close while closing
         self._started = False
         self._closed = False
 
