@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import assert_never
 
 from sofetch.errors import SourceRefused, SourceUnavailable
+from sofetch.faults import crash_point
 from sofetch.ports import Clock
 from sofetch.source.agenda import Call, Work
 from sofetch.source.desk import Desk
@@ -103,7 +104,9 @@ def in_group_order(raws: list[RawMessage]) -> list[RawMessage]:
 def _call(transport: Transport, work: Work) -> list[EntryFailure]:
     match work.call:
         case Call.DELETE:
-            return transport.delete_batch([entry.receipt_handle for entry in work.entries])
+            failures = transport.delete_batch([entry.receipt_handle for entry in work.entries])
+            crash_point("mid_delete")
+            return failures
         case Call.RELEASE | Call.EXTEND:
             return transport.change_visibility_batch(
                 [VisibilityChange(entry.receipt_handle, entry.seconds) for entry in work.entries]
