@@ -6,16 +6,28 @@ import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from loading import count, login, login_rows, logins, names_of, open_sink, query, redelivered, row, settings_for
+from loading import (
+    count,
+    login,
+    login_rows,
+    logins,
+    names_of,
+    new_key,
+    open_sink,
+    query,
+    redelivered,
+    row,
+    settings_for,
+)
 from sofetch.errors import SinkRefused, SinkUnavailable
 from sofetch.load.postgres import PostgresSink
 from sofetch.load.schema import apply_schema
@@ -55,9 +67,10 @@ def test_a_lost_reply_to_commit_ends_in_duplicates_not_in_double_rows(database: 
     records = login_rows(20)
     apply_schema(logins(), dsn=database)
     with (
-        _proxy_that_loses_the_reply_to_commit(database, tmp_path) as proxied,
+        _proxy_that_loses_the_reply_to_commit(database, tmp_path, armed := Event()) as proxied,
         open_sink(logins(), proxied, schema=False) as sink,
     ):
+        armed.set()
         with pytest.raises(SinkUnavailable):
             sink.load(records, [])
         assert names_of(sink.load(redelivered(records), [])) == ["Duplicate"] * 20
@@ -87,6 +100,38 @@ def test_a_lock_that_is_not_to_be_had_is_an_outage_and_ends_in_time(database: st
         assert caught.value.sqlstate == "55P03"
         other.rollback()
         assert names_of(sink.load(records, [])) == ["Loaded"] * 3
+
+
+def test_a_reader_of_the_ledger_does_not_stop_the_loading(database: str) -> None:
+    """Old days cannot be dropped while pg_dump, say, holds them; that waits, the messages do not."""
+    with open_sink(logins(), database) as sink, psycopg.connect(database) as reader:
+        query(database, "SELECT sofetch.make_ledger_partitions(50, 1)")
+        reader.execute("LOCK TABLE sofetch.ledger IN ACCESS SHARE MODE")
+        sink._partitions_due = 0
+        assert names_of(sink.load(login_rows(3), [])) == ["Loaded"] * 3
+        reader.rollback()
+        sink._partitions_due = 0
+        sink.load(login_rows(1), [])
+    days = "SELECT count(*) FROM pg_class WHERE relname ~ '^ledger_[0-9]{8}$'"
+    assert query(database, days) == [(39,)]
+
+
+def test_a_key_that_meets_the_making_of_its_day_is_tried_again(database: str) -> None:
+    now_ms = int(datetime.now(UTC).timestamp() * 1_000)
+    record = login(key=new_key(sent_ms=now_ms))
+    with open_sink(logins(), database) as sink:
+        [(today,)] = query(database, "SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')")
+        query(database, f"DROP TABLE sofetch.ledger_{today}")
+        with psycopg.connect(database) as maker, ThreadPoolExecutor(1) as pool:
+            maker.execute("SELECT sofetch.make_ledger_partitions(0, 0)")
+            future = pool.submit(sink.load, [record], [])
+            _until(database, "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            maker.commit()
+            try:
+                results = future.result(timeout=60)
+            except SinkUnavailable:
+                results = sink.load([record], [])
+        assert names_of(results) == ["Loaded"]
 
 
 def test_a_table_that_vanished_needs_a_person_and_loads_once_it_is_back(database: str) -> None:
@@ -203,12 +248,11 @@ def _until(dsn: str, condition: str) -> None:
 
 
 @contextmanager
-def _proxy_that_loses_the_reply_to_commit(dsn: str, folder: Path) -> Iterator[str]:
-    """A Unix-socket proxy: what the server says after the first COMMIT is not passed on, the link is cut instead."""
+def _proxy_that_loses_the_reply_to_commit(dsn: str, folder: Path, armed: Event) -> Iterator[str]:
+    """A Unix-socket proxy: once armed, what the server says after a COMMIT is not passed on, the link is cut instead."""
     parameters = conninfo_to_dict(dsn)
     port = parameters.get("port") or "5432"
     server_path = f"{parameters['host']}/.s.PGSQL.{port}"
-    lost: list[bool] = []
 
     def forward(client: socket.socket) -> None:
         with client, socket.socket(socket.AF_UNIX) as server:
@@ -216,8 +260,8 @@ def _proxy_that_loses_the_reply_to_commit(dsn: str, folder: Path) -> Iterator[st
             back = Thread(target=_pump, args=(server, client), daemon=True)
             back.start()
             while data := client.recv(65_536):
-                if b"COMMIT\0" in data and not lost:
-                    lost.append(True)
+                if b"COMMIT\0" in data and armed.is_set():
+                    armed.clear()
                     client.shutdown(socket.SHUT_RDWR)
                     server.sendall(data)
                     break

@@ -46,7 +46,7 @@ def sink_error(error: psycopg.Error) -> SinkUnavailable | SinkRefused:
     names = {"table": diagnosis.table_name, "column": diagnosis.column_name, "constraint": diagnosis.constraint_name}
     where = "".join(f", {kind} {name}" for kind, name in names.items() if name)
     what = f"{words} (SQLSTATE {state}{where})" if state else words
-    if state and blame(diagnosis) is Blame.PERSON:
+    if state and blame(diagnosis) is Blame.PERSON and not _is_new_partition(error):
         return SinkRefused(f"Postgres refused the load: {what}", hint=REMEDIES.get(state, CHECK), sqlstate=state)
     return SinkUnavailable(f"Postgres cannot take the load now: {what}", sqlstate=state)
 
@@ -73,6 +73,11 @@ def require_version(connection: psycopg.Connection[Any]) -> None:
 def bug(what: str) -> SofetchError:
     """For what cannot happen while the parts keep their contracts."""
     return SofetchError(what, hint="this is a fault of sofetch; nothing of the batch is committed", code="internal")
+
+
+def _is_new_partition(error: psycopg.Error) -> bool:
+    """A key on its way into the ledger's default partition met the making of its day's own: the next try finds that."""
+    return error.diag.sqlstate == "23514" and error.diag.schema_name == "sofetch"
 
 
 def _unreachable(error: psycopg.Error, given: dict[str, Any]) -> SinkUnavailable:

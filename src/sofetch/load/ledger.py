@@ -6,7 +6,7 @@ Owns the two ways to take keys (all at once, or finding out which are new) and t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import Connection
@@ -57,16 +57,31 @@ def as_uuid_array(keys: Iterable[bytes]) -> list[str]:
     return [key.hex() for key in keys]
 
 
-def keep_partitions(connection: Connection[Any], settings: Settings) -> None:
-    """Make the days that are missing and drop those that are past keeping.
+def keep_partitions(connection: Connection[Any], settings: Settings) -> bool:
+    """Make the days that are missing and drop those that are past keeping; False if a lock was not to be had.
 
     Messages can be as old as SQS keeps them, 14 days. Days that are missing cost speed and tidiness, not correctness:
-    their keys go into the default partition.
+    their keys go into the default partition. So a reader who holds a lock, pg_dump say, must not stop the loading.
     """
     behind = min(settings.sink.ledger_days, LONGEST_RETENTION_DAYS)
-    connection.execute("SELECT sofetch.make_ledger_partitions(%s, %s)", [behind, DAYS_AHEAD])
-    connection.execute("SELECT sofetch.drop_ledger_partitions(%s)", [settings.sink.ledger_days])
+    made = _in_passing(connection, "SELECT sofetch.make_ledger_partitions(%s, %s)", [behind, DAYS_AHEAD])
+    dropped = _in_passing(connection, "SELECT sofetch.drop_ledger_partitions(%s)", [settings.sink.ledger_days])
+    return made and dropped
 
 
+def _in_passing(connection: Connection[Any], query: LiteralString, parameters: Sequence[int]) -> bool:
+    """Run it unless it would have to wait: whoever waits for such a lock makes all others wait behind it."""
+    try:
+        with connection.transaction():
+            connection.execute("SELECT set_config('lock_timeout', %s, true)", [LONGEST_WAIT])
+            connection.execute(query, parameters)
+    except psycopg.Error as error:
+        if error.diag.sqlstate not in {"55P03", "40P01"}:  # lock_not_available, deadlock_detected
+            raise
+        return False
+    return True
+
+
+LONGEST_WAIT = "500ms"
 LONGEST_RETENTION_DAYS = 14
 DAYS_AHEAD = 3

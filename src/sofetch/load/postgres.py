@@ -29,6 +29,7 @@ from sofetch.record import LoadResult, MaskedRecord, SealedRejection
 from sofetch.settings import Settings
 
 PARTITIONS_EVERY_SECONDS = 6 * 3_600.0
+PARTITIONS_AGAIN_SECONDS = 120.0
 MOST_SEARCHES = 20
 """How often poison is looked for in one batch. Each search but the first needs others to change the table meanwhile."""
 
@@ -91,8 +92,9 @@ class PostgresSink:
         if self._session is None or self._session.connection.closed:
             self._session = _open_session(self._settings, self._dsn)
         if time.monotonic() >= self._partitions_due:
-            keep_partitions(self._session.connection, self._settings)
-            self._partitions_due = time.monotonic() + PARTITIONS_EVERY_SECONDS
+            kept = keep_partitions(self._session.connection, self._settings)
+            wait_seconds = PARTITIONS_EVERY_SECONDS if kept else PARTITIONS_AGAIN_SECONDS
+            self._partitions_due = time.monotonic() + wait_seconds
         return self._session
 
 
