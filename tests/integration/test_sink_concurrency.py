@@ -85,6 +85,26 @@ def test_a_worker_waits_for_another_that_is_taking_the_same_keys_and_takes_them_
     assert count(database, "user_logins") == 1
 
 
+def test_keys_are_taken_in_one_order_or_two_workers_would_wait_for_each_other(database: str) -> None:
+    """A third holds the key in the middle until both are at work: in opposite orders each would hold what the other
+    needs next.
+    """
+    settings, records = logins(), login_rows(20)
+    apply_schema(settings, dsn=database)
+    with (
+        open_sink(settings, database) as one,
+        open_sink(settings, database) as other,
+        psycopg.connect(database) as holder,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        holder.execute("INSERT INTO sofetch.ledger VALUES (%s::uuid, 1)", [records[10].key.hex()])
+        futures = [pool.submit(one.load, records, []), pool.submit(other.load, redelivered(records)[::-1], [])]
+        _until_somebody_waits(database, how_many=2)
+        holder.rollback()
+        names = Counter(name for future in futures for name in names_of(future.result(timeout=60)))
+    assert names == {"Loaded": 20, "Duplicate": 20}
+
+
 def test_many_may_prepare_at_once(database: str) -> None:
     settings = logins()
     apply_schema(settings, dsn=database)
@@ -100,9 +120,9 @@ def test_many_may_prepare_at_once(database: str) -> None:
     assert count(database, "sofetch.pipeline") == 1
 
 
-def _until_somebody_waits(dsn: str) -> None:
+def _until_somebody_waits(dsn: str, *, how_many: int = 1) -> None:
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     for _ in range(2_000):
-        if query(dsn, waiting) == [(1,)]:
+        if query(dsn, waiting) == [(how_many,)]:
             return
     raise AssertionError("nobody came to wait")

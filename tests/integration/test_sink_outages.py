@@ -203,9 +203,14 @@ def test_a_commit_is_never_asynchronous(database: str) -> None:
 def test_the_roles_isolation_level_does_not_matter(database: str, level: str) -> None:
     dsn = make_conninfo(database, options=f"-c default_transaction_isolation={level.replace(' ', chr(92) + ' ')}")
     with open_sink(logins(), dsn) as sink:
-        records = login_rows(3)
-        assert names_of(sink.load(records, [])) == ["Loaded"] * 3
-        assert names_of(sink.load([*records, login()], [])) == ["Duplicate"] * 3 + ["Loaded"]
+        known, contested = login(key=new_key()), login(key=new_key())
+        assert names_of(sink.load([known], [])) == ["Loaded"]
+        with psycopg.connect(database) as other, ThreadPoolExecutor(1) as pool:
+            other.execute("INSERT INTO sofetch.ledger VALUES (%s::uuid, 1)", [contested.key.hex()])
+            future = pool.submit(sink.load, [known, contested, login()], [])
+            _until(database, "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            other.commit()  # after the loader's snapshot, were it to have one for the whole transaction
+            assert names_of(future.result(timeout=60)) == ["Duplicate", "Duplicate", "Loaded"]
 
 
 def test_closing_twice_and_loading_after_closing_work(database: str) -> None:
@@ -249,7 +254,7 @@ def _until(dsn: str, condition: str) -> None:
 
 @contextmanager
 def _proxy_that_loses_the_reply_to_commit(dsn: str, folder: Path, armed: Event) -> Iterator[str]:
-    """A Unix-socket proxy: once armed, what the server says after a COMMIT is not passed on, the link is cut instead."""
+    """A Unix-socket proxy: once armed, it passes a COMMIT on, and cuts the link before the reply."""
     parameters = conninfo_to_dict(dsn)
     port = parameters.get("port") or "5432"
     server_path = f"{parameters['host']}/.s.PGSQL.{port}"
