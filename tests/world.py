@@ -149,3 +149,28 @@ def end(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM)
     """Signal a started command and take what it printed."""
     process.send_signal(number)
     return process.communicate(timeout=60)
+
+
+def made_up(number: int) -> bytes:
+    """A login of its own: user, device and address of that number."""
+    return json.dumps(
+        {
+            "user_id": f"user-{number}",
+            "app_version": "1.2.3",
+            "device_type": "ios",
+            "ip": f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}",
+            "locale": None,
+            "device_id": f"device-{number}",
+        }
+    ).encode()
+
+
+def users(world: World) -> list[str]:
+    """The user ids in the table, sorted."""
+    return sorted(row["user_id"] for row in world.query("SELECT user_id FROM user_logins"))
+
+
+def assert_each_exactly_once(world: World, numbers: range) -> None:
+    """Every made-up login is in the table once, and nothing is left in the queue."""
+    assert users(world) == sorted(f"user-{number}" for number in numbers)
+    assert world.left_in_queue() == 0

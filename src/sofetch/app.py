@@ -14,11 +14,13 @@ from typing import Self
 from sofetch import __version__
 from sofetch.clock import SystemClock
 from sofetch.decode import compile_decoder
+from sofetch.errors import SourceUnavailable
 from sofetch.events import Events, Stopped, WorkerStarted
 from sofetch.keys import load_keyring
 from sofetch.load.dsn import resolve_dsn
 from sofetch.load.postgres import PostgresSink
 from sofetch.mask import compile_masker
+from sofetch.outages import Outages
 from sofetch.pipeline import Steps
 from sofetch.ports import Clock, Source
 from sofetch.settings import Settings
@@ -52,18 +54,23 @@ class Pipeline:
         environ: Mapping[str, str] | None = None,
         events: Events | None = None,
         stop: Stop | None = None,
+        patience_seconds: float | None = 0.0,
     ) -> Self:
         """Load the keys, prepare the database, reach the queue, in this order; nothing is received yet.
 
-        Raises KeyringError, SinkRefused, SinkUnavailable, SourceRefused or SourceUnavailable.
+        A database or queue that is away is waited for, at most ``patience_seconds`` (None: as long as it takes, telling
+        of each attempt). Raises KeyringError, SinkRefused, SinkUnavailable, SourceRefused or SourceUnavailable.
         """
         environ = os.environ if environ is None else environ
-        clock = SystemClock()
+        clock, events, stop = SystemClock(), events or Events(), stop or Stop()
+        outages = Outages(clock=clock, events=events, stop=stop, patience_seconds=patience_seconds)
         masker = compile_masker(settings, load_keyring(settings.keys, environ=environ))
         sink = PostgresSink(settings, dsn=resolve_dsn(settings.sink, environ=environ))
         try:
-            sink.prepare(masker.fingerprints())
-            source = open_source(settings.source, clock=clock)
+            outages.outlast("database", lambda: sink.prepare(masker.fingerprints()))
+            source = outages.outlast("queue", lambda: open_source(settings.source, clock=clock))
+            if source is None:
+                raise SourceUnavailable("asked to stop before the database and the queue could be reached")
         except BaseException:
             sink.close()
             raise
@@ -72,8 +79,8 @@ class Pipeline:
             source=source,
             steps=Steps(compile_decoder(settings), masker, sink),
             clock=clock,
-            events=events or Events(),
-            stop=stop or Stop(),
+            events=events,
+            stop=stop,
         )
 
     def run(self, *, drain: bool = False, max_messages: int | None = None) -> Summary:
@@ -94,6 +101,7 @@ class Pipeline:
             source=self._source,
             steps=self._steps,
             batch=settings.batch,
+            release_after_seconds=settings.source.release_delay_seconds,
             clock=self._clock,
             events=self._events,
             stop=self._stop,

@@ -6,28 +6,22 @@ and steps. One batch is in hand at a time; receiving and deleting go on meanwhil
 
 from __future__ import annotations
 
-import random
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Literal, TypeVar
+from collections.abc import Sequence
 
 from msgspec import Struct
 
 from sofetch import events as told
 from sofetch.ack import Acknowledgement, decide
-from sofetch.errors import SinkUnavailable, SofetchError, SourceUnavailable
 from sofetch.events import Events
 from sofetch.faults import crash_point
+from sofetch.outages import Outages
 from sofetch.pipeline import Processed, Steps, process
 from sofetch.ports import Clock, Source
 from sofetch.record import Duplicate, Loaded, Message, Rejected, Retry
 from sofetch.settings import BatchSettings
 from sofetch.stopping import Stop
 
-Dependency = Literal["queue", "database"]
-T = TypeVar("T")
-
-MAX_BACKOFF_SECONDS = 30.0
 DRAIN_PATIENCE_SECONDS = 60.0
 """How long ``drain`` bears an outage before it gives up with the error; a worker that runs until stopped never does."""
 
@@ -50,17 +44,26 @@ class Worker:
     """One consumer of one source. ``run`` may be called once."""
 
     def __init__(
-        self, *, source: Source, steps: Steps, batch: BatchSettings, clock: Clock, events: Events, stop: Stop
+        self,
+        *,
+        source: Source,
+        steps: Steps,
+        batch: BatchSettings,
+        release_after_seconds: int,
+        clock: Clock,
+        events: Events,
+        stop: Stop,
     ) -> None:
         self._source = source
         self._steps = steps
         self._batch = batch
+        self._release_after_seconds = release_after_seconds
         self._clock = clock
         self._events = events
         self._stop = stop
         self._counts: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
-        self._patience_seconds: float | None = None
+        self._outages = self._patient(None)
 
     def run(self, *, drain: bool = False, max_messages: int | None = None) -> Summary:
         """Work until asked to stop, until the queue is drained, or until ``max_messages`` were received.
@@ -70,7 +73,7 @@ class Worker:
         is still in the queue.
         """
         started = self._clock.monotonic()
-        self._patience_seconds = DRAIN_PATIENCE_SECONDS if drain else None
+        self._outages = self._patient(DRAIN_PATIENCE_SECONDS if drain else None)
         stopped_by = self._loop(drain=drain, max_messages=max_messages)
         return self._summary(stopped_by, self._clock.monotonic() - started)
 
@@ -89,7 +92,7 @@ class Worker:
 
     def _receive(self, max_messages: int) -> Sequence[Message]:
         batch = self._batch
-        messages = self._through_outages(
+        messages = self._outages.outlast(
             "queue",
             lambda: self._source.receive(
                 max_messages=max_messages, max_bytes=batch.max_batch_bytes, wait_seconds=batch.max_wait_seconds
@@ -103,41 +106,17 @@ class Worker:
         """Take one batch to its end: acknowledged, or, if asked to stop in an outage, released."""
         started = self._clock.monotonic()
         self._counts["received"] += len(messages)
-        done = self._through_outages("database", lambda: process(messages, self._steps))
+        done = self._outages.outlast("database", lambda: process(messages, self._steps))
         if done is None:
             self._release(messages)
             return
-        self._source.acknowledge(decide(done.outcomes))
+        self._source.acknowledge(decide(done.outcomes, release_after_seconds=self._release_after_seconds))
         self._tell(messages, done, self._clock.monotonic() - started)
 
     def _release(self, messages: Sequence[Message]) -> None:
         self._counts["released"] += len(messages)
-        self._source.acknowledge(Acknowledgement(release=tuple(message.id for message in messages)))
-
-    def _through_outages(self, dependency: Dependency, work: Callable[[], T]) -> T | None:
-        """Do ``work``, again and again while its dependency is away; None if asked to stop before it was done."""
-        attempt = 0
-        began = self._clock.monotonic()
-        while True:
-            try:
-                result = work()
-            except (SinkUnavailable, SourceUnavailable) as error:
-                attempt += 1
-                self._bear(dependency, error, attempt, self._clock.monotonic() - began)
-                if self._stop.asked:
-                    return None
-                continue
-            if attempt:
-                seconds = round(self._clock.monotonic() - began, 3)
-                self._events.emit(told.Recovered(dependency=dependency, attempts=attempt, outage_seconds=seconds))
-            return result
-
-    def _bear(self, dependency: Dependency, error: SofetchError, attempt: int, lasted_seconds: float) -> None:
-        if self._patience_seconds is not None and lasted_seconds >= self._patience_seconds:
-            raise error
-        pause = backoff_seconds(attempt)
-        self._events.emit(told.outage(dependency, error, attempt=attempt, retry_in_seconds=round(pause, 3)))
-        self._stop.wait(pause)
+        ids = tuple(message.id for message in messages)
+        self._source.acknowledge(Acknowledgement(release=ids, release_after_seconds=self._release_after_seconds))
 
     def _tell(self, messages: Sequence[Message], done: Processed, seconds: float) -> None:
         kinds = Counter(type(outcome) for outcome in done.outcomes)
@@ -169,6 +148,9 @@ class Worker:
             )
         )
 
+    def _patient(self, patience_seconds: float | None) -> Outages:
+        return Outages(clock=self._clock, events=self._events, stop=self._stop, patience_seconds=patience_seconds)
+
     def _summary(self, stopped_by: str, seconds: float) -> Summary:
         counts = self._counts
         return Summary(
@@ -182,9 +164,3 @@ class Worker:
             stopped_by=stopped_by,
             quarantined_by_reason=dict(self._reasons),
         )
-
-
-def backoff_seconds(attempt: int, *, jitter: Callable[[], float] = random.random) -> float:
-    """Exponential from a quarter of a second to ``MAX_BACKOFF_SECONDS``, half of it jitter, so that workers spread."""
-    ceiling = min(MAX_BACKOFF_SECONDS, 0.25 * 2.0 ** min(attempt - 1, 10))
-    return ceiling / 2 + ceiling / 2 * jitter()

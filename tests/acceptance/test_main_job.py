@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import sofetch
-from world import MASTER_KEY, World, end
+from world import MASTER_KEY, World, assert_each_exactly_once, end, made_up, users
 
 EXAMPLES = (Path(sofetch.__file__).parent / "presets" / "logins.jsonl").read_bytes().splitlines()
 LOGINS = [json.loads(line) for line in EXAMPLES if b"user_id" in line]
@@ -37,28 +37,6 @@ def expected_row(login: dict[str, Any]) -> dict[str, Any]:
         "locale": login["locale"],
         "app_version": login["app_version"],
     }
-
-
-def made_up(number: int) -> bytes:
-    return json.dumps(
-        {
-            "user_id": f"user-{number}",
-            "app_version": "1.2.3",
-            "device_type": "ios",
-            "ip": f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}",
-            "locale": None,
-            "device_id": f"device-{number}",
-        }
-    ).encode()
-
-
-def users(world: World) -> list[str]:
-    return sorted(row["user_id"] for row in world.query("SELECT user_id FROM user_logins"))
-
-
-def assert_each_exactly_once(world: World, numbers: range) -> None:
-    assert users(world) == sorted(f"user-{number}" for number in numbers)
-    assert world.left_in_queue() == 0
 
 
 def test_the_real_messages_give_ten_rows_and_one_quarantined(world: World) -> None:

@@ -10,6 +10,7 @@ import pytest
 from sofetch.ack import Acknowledgement
 from sofetch.errors import SinkRefused, SinkUnavailable, SofetchError, SourceUnavailable
 from sofetch.events import Event, Events, Outage, Recovered
+from sofetch.outages import MAX_BACKOFF_SECONDS, backoff_seconds
 from sofetch.pipeline import Steps
 from sofetch.record import (
     Decoded,
@@ -27,7 +28,7 @@ from sofetch.record import (
 )
 from sofetch.settings import BatchSettings
 from sofetch.stopping import Stop
-from sofetch.worker import DRAIN_PATIENCE_SECONDS, MAX_BACKOFF_SECONDS, Summary, Worker, backoff_seconds
+from sofetch.worker import DRAIN_PATIENCE_SECONDS, Summary, Worker
 
 
 def message(number: int) -> Message:
@@ -151,6 +152,7 @@ def run(
         source=source,
         steps=Steps(decode, PlainMasker(), sink or ScriptedSink()),
         batch=BatchSettings(max_messages=100),
+        release_after_seconds=7,
         clock=clock or SteppingClock(),
         events=Events(seen.append),
         stop=stop or NoWait(),
@@ -162,7 +164,7 @@ def test_every_committed_message_is_deleted_and_counted() -> None:
     source = ScriptedSource([[message(1), message(2), message(3)]])
     verdicts: dict[str, LoadResult] = {"m2": Duplicate("m2"), "m3": Rejected("m3", Reason.NOT_JSON)}
     summary, _ = run(source, ScriptedSink(verdicts=verdicts))
-    assert source.acknowledged == [Acknowledgement(delete=("m1", "m2", "m3"))]
+    assert source.acknowledged == [Acknowledgement(delete=("m1", "m2", "m3"), release_after_seconds=7)]
     assert (summary.received, summary.loaded, summary.duplicates, summary.quarantined) == (3, 1, 1, 1)
     assert summary.quarantined_by_reason == {"not_json": 1}
     assert summary.stopped_by == "drained"
@@ -174,7 +176,7 @@ def test_a_database_outage_holds_the_batch_and_loads_it_when_it_is_over() -> Non
     summary, seen = run(source, sink)
     assert sink.calls == 3
     assert summary.loaded == 1
-    assert source.acknowledged == [Acknowledgement(delete=("m1",))]
+    assert source.acknowledged == [Acknowledgement(delete=("m1",), release_after_seconds=7)]
     assert [event.sqlstate for event in seen if isinstance(event, Outage)] == ["57P01", None]
     assert [event.attempts for event in seen if isinstance(event, Recovered)] == [2]
 
@@ -183,7 +185,7 @@ def test_stopping_in_an_outage_releases_the_batch_and_deletes_nothing() -> None:
     source = ScriptedSource([[message(1), message(2)]])
     sink = ScriptedSink(errors=[SinkUnavailable("away")] * 9)
     summary, _ = run(source, sink, drain=False, stop=NoWait(patience=3))
-    assert source.acknowledged == [Acknowledgement(release=("m1", "m2"))]
+    assert source.acknowledged == [Acknowledgement(release=("m1", "m2"), release_after_seconds=7)]
     assert (summary.released, summary.loaded) == (2, 0)
     assert summary.stopped_by == "SIGTERM"
 
@@ -233,7 +235,7 @@ def test_a_message_that_no_step_accounts_for_is_released_never_deleted() -> None
 
     source = ScriptedSource([[message(1), message(2)]])
     summary, _ = run(source, Forgetful())
-    assert source.acknowledged == [Acknowledgement(delete=("m2",), release=("m1",))]
+    assert source.acknowledged == [Acknowledgement(delete=("m2",), release=("m1",), release_after_seconds=7)]
     assert summary.released == 1
 
 

@@ -36,6 +36,7 @@ def run(frame: Frame, *, drain: bool, max_messages: int | None, apply_schema: bo
 
     Each message is deleted from the queue only after the commit that made it durable, as a row or in quarantine. The
     first SIGTERM or Ctrl-C finishes what is in hand, a second one stops at once; neither loses a message.
+    A database or queue that is away is waited for; with --drain it ends the run.
 
     Progress and log lines go to stderr: one live line in a terminal, JSON lines elsewhere. The summary goes to stdout.
     """
@@ -55,7 +56,7 @@ def _run(frame: Frame, settings: Settings, *, drain: bool, max_messages: int | N
         _events(frame, settings.log) as events,
         stop_on_signals(stop),
         _told_as_event(frame, settings.log, events),
-        Pipeline.open(settings, events=events, stop=stop) as pipeline,
+        Pipeline.open(settings, events=events, stop=stop, patience_seconds=0 if drain else None) as pipeline,
     ):
         return pipeline.run(drain=drain, max_messages=max_messages)
 
