@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from ipaddress import IPv4Interface, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import NoReturn
 from uuid import UUID
 
@@ -21,7 +21,9 @@ _NEVER_PICKLED = "holds personal data and is never pickled"
 Scalar = str | int | float | bool | Decimal | None
 """A personal value in the clear, as it stood in the JSON; what a mask takes."""
 
-Cell = str | int | bool | Decimal | datetime | date | UUID | IPv4Interface | IPv6Interface | bytes | None
+Address = IPv4Address | IPv6Address | IPv4Interface | IPv6Interface
+
+Cell = str | int | bool | Decimal | datetime | date | UUID | Address | bytes | None
 """What goes into one column of one row. ``bytes`` is the UTF-8 text of a JSON document (for ``jsonb``)."""
 
 Value = Scalar | Cell
@@ -132,7 +134,8 @@ class Decoded(Private, frozen=True):
 
 class Masked(Private, frozen=True):
     """What mask made of a batch. ``not_of_kind`` counts, by column, values not of their kind that policy let
-    pass as the token of a plain string, or redacted."""
+    pass as the token of a plain string, or redacted.
+    """
 
     records: list[MaskedRecord]
     rejections: list[Rejection]
