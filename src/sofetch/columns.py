@@ -19,16 +19,23 @@ MASKED_CHARS: Final = 256
 TOKEN_CHARS: Final = len("h1.") + 8 + len(".") + 40
 """Longest h1 token: a kid has at most eight characters."""
 
+ADDRESS_MASKS: Final = frozenset[MaskName]({"ip", "ip_prefix"})
+"""Masks that make an address of an address, and take nothing else."""
+
 IP_NETWORK_CHARS: Final = len("ffff:ffff:ffff::/48")
 DOMAIN_CHARS: Final = 253
 
 
 class Produced(Struct, frozen=True):
-    """``sql_type`` is for DDL, ``type`` the cells', ``max_chars`` the longest text there can be (None: no limit)."""
+    """``sql_type`` is for DDL, ``type`` the cells', ``max_chars`` the longest text there can be (None: no limit).
+
+    ``least_chars`` is the width without which a table's column can be of no use: nothing fits, or not what must.
+    """
 
     sql_type: str
     type: ColumnType
     max_chars: int | None = None
+    least_chars: int = 0
 
 
 class Unsuited(Struct, frozen=True):
@@ -38,14 +45,39 @@ class Unsuited(Struct, frozen=True):
     hint: str
 
 
-def produced(column: ColumnSettings) -> Produced:
-    """What the column holds. A masked one is text, except a date's month, which is a date (its first day)."""
-    if column.mask is None:
-        return _unmasked(column)
-    if column.mask == "bucket" and column.kind == "date":
-        return Produced("date", "date")
-    max_chars = _masked_chars(column, column.mask)
-    return Produced(f"varchar({max(max_chars, MASKED_CHARS)})", "text", max_chars)
+def produced(column: ColumnSettings) -> Produced:  # noqa: PLR0911  # one case a mask
+    """What the column holds. A masked one is text, except an address and a date's month (the month's first day)."""
+    match column.mask:
+        case None:
+            return _unmasked(column)
+        case "ip" | "ip_prefix":
+            return Produced("inet", "inet")
+        case "bucket" if column.kind == "date":
+            return Produced("date", "date")
+        case "token":
+            return _text(TOKEN_CHARS, least_chars=TOKEN_CHARS)
+        case "reversible":
+            return _reversible(column)
+        case "redact":
+            return _text(len(column.redact_to), least_chars=len(column.redact_to))
+        case "truncate":
+            kept_chars = IP_NETWORK_CHARS if column.kind == "ip" else column.truncate_to or 0
+            return _text(max(len(column.redact_to), kept_chars))
+        case "bucket":
+            return _text(max(len(column.redact_to), DOMAIN_CHARS))
+        case _:
+            assert_never(column.mask)
+
+
+def kind_of(column: ColumnSettings) -> Kind:
+    """The column's kind. Masks of addresses take one kind, which need not be said: the default stands for it."""
+    return "ip" if column.mask in ADDRESS_MASKS and column.kind == "string" else column.kind
+
+
+def reversible_chars(form_bytes: int) -> int:
+    """Length of the longest r1 token of a canonical form of so many bytes: padded, sealed (16 bytes), in base64url."""
+    sealed_bytes = (form_bytes // 16 + 1) * 16 + 16
+    return len("r1.") + 8 + len(".") + -(-sealed_bytes * 4 // 3)
 
 
 def token_domain(column: ColumnSettings) -> str:
@@ -59,11 +91,11 @@ def unsuited(column: ColumnSettings) -> Unsuited | None:
     if mask is None:
         return None
     kinds = KINDS_OF_MASK[mask]
-    if column.kind not in kinds:
+    if kind_of(column) not in kinds:
         return Unsuited(f'mask "{mask}" does nothing for kind "{column.kind}"', f"kinds it takes: {', '.join(kinds)}")
     if mask == "truncate" and column.kind == "string" and column.truncate_to is None:
         return Unsuited("a truncated string needs its length", "set `truncate_to` to the characters that may be seen")
-    if mask == "token" and not _DOMAIN.fullmatch(token_domain(column)):
+    if mask in KEYED_MASKS and not _DOMAIN.fullmatch(token_domain(column)):
         return Unsuited("its path cannot be its join domain", "set `domain` to 1 to 64 of a-z 0-9 _ . ~ -")
     if "\0" in column.redact_to:
         return Unsuited("`redact_to` holds a NUL, which Postgres cannot store", "take it out")
@@ -72,11 +104,17 @@ def unsuited(column: ColumnSettings) -> Unsuited | None:
 
 KINDS_OF_MASK: Final[dict[MaskName, tuple[Kind, ...]]] = {
     "token": ("string", "ip", "email", "uuid", "int", "date"),
+    "reversible": ("string", "ip", "email", "uuid", "int", "date"),
+    "ip": ("ip",),
+    "ip_prefix": ("ip",),
     "redact": ("string", "ip", "email", "uuid", "int", "date"),
     "truncate": ("string", "ip"),
     "bucket": ("email", "date"),
 }
 """What can be masked how."""
+
+KEYED_MASKS: Final = frozenset[MaskName]({"token", "reversible", "ip", "ip_prefix"})
+"""Masks under a key of a join domain: equal values of one domain are equal."""
 
 _DOMAIN: Final = re.compile(r"[a-z0-9_.~-]{1,64}")
 _SQL_TYPES: Final[dict[ColumnType, str]] = {
@@ -100,16 +138,17 @@ def _unmasked(column: ColumnSettings) -> Produced:
     return Produced(_SQL_TYPES[column.type], column.type)
 
 
-def _masked_chars(column: ColumnSettings, mask: MaskName) -> int:
-    constant = len(column.redact_to)
-    match mask:
-        case "token":
-            return TOKEN_CHARS
-        case "redact":
-            return constant
-        case "truncate":
-            return max(constant, IP_NETWORK_CHARS if column.kind == "ip" else column.truncate_to or 0)
-        case "bucket":
-            return max(constant, DOMAIN_CHARS)
-        case _:
-            assert_never(mask)
+def _text(max_chars: int, *, least_chars: int = 0) -> Produced:
+    return Produced(f"varchar({max(max_chars, MASKED_CHARS)})", "text", max_chars, least_chars)
+
+
+_FORM_BYTES: Final[dict[Kind, int]] = {"ip": 1 + 16, "email": 1 + 64 + 1 + 253, "uuid": 1 + 36, "date": 1 + 10}
+"""Longest canonical form of the kinds that have one."""
+
+
+def _reversible(column: ColumnSettings) -> Produced:
+    """As long as the value, so without limit for what has none: strings, integers, and strays taken for strings."""
+    longest = _FORM_BYTES.get(column.kind) if column.not_of_kind == "reject" else None
+    if longest is None:
+        return Produced("text", "text", least_chars=reversible_chars(1))
+    return _text(reversible_chars(longest), least_chars=reversible_chars(longest))

@@ -13,7 +13,7 @@ from msgspec import Meta, Struct, field
 ColumnType = Literal[
     "text", "int", "bigint", "numeric", "bool", "timestamp", "date", "uuid", "inet", "jsonb", "version_int"
 ]
-MaskName = Literal["token", "redact", "truncate", "bucket"]
+MaskName = Literal["token", "reversible", "ip", "ip_prefix", "redact", "truncate", "bucket"]
 Kind = Literal["string", "ip", "email", "uuid", "int", "date"]
 EnvelopeValue = Literal["message_id", "sent_time", "sent_date", "receive_time", "queue", "group_id"]
 
@@ -158,12 +158,21 @@ class ColumnSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         str | int | float | bool | None, Meta(description="Value for missing or null, unmasked columns only.")
     ] = None
     max_length: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="Longest text, in characters.")] = None
-    mask: Annotated[MaskName | None, Meta(description="How a personal value is masked.")] = None
+    mask: Annotated[
+        MaskName | None,
+        Meta(
+            description="How a personal value is masked. `token`: equal values have equal tokens, which nothing opens. "
+            "`reversible`: the same, and the key opens them. `ip`: an address becomes another address. `ip_prefix`: so "
+            "too, and addresses of one network stay in one network. `redact`: a constant. `truncate`, `bucket`: less "
+            "of it, see `kind`."
+        ),
+    ] = None
     kind: Annotated[
         Kind,
         Meta(
             description="How a personal value is made canonical before it is masked. `truncate` takes ip (to /24 or "
-            "/48) and string (to truncate_to characters); `bucket` takes date (to its month) and email (to its domain)."
+            "/48) and string (to truncate_to characters); `bucket` takes date (to its month) and email (to its domain);"
+            " the masks `ip` and `ip_prefix` take ip and need not say so."
         ),
     ] = "string"
     domain: Annotated[
@@ -172,7 +181,10 @@ class ColumnSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     ] = None
     not_of_kind: Annotated[
         Literal["token", "reject"],
-        Meta(description="A value that is not of its kind: a token of it as a string, or a rejection."),
+        Meta(
+            description="A value that is not of its kind: a token of it as a string, or a rejection. The masks `ip` "
+            "and `ip_prefix` always reject: their column holds addresses."
+        ),
     ] = "token"
     sentinels: Annotated[
         list[str], Meta(description="Values that mean nothing and are stored as NULL, as `unknown` or `0.0.0.0`.")
@@ -186,7 +198,10 @@ class ColumnSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     ] = None
     personal: Annotated[
         bool | None,
-        Meta(description="`false` says that an unmasked column holds nothing personal, whatever its name looks like."),
+        Meta(
+            description="`false` says that an unmasked column holds nothing personal, whatever its name looks like; "
+            "`true` that a column with few different values is tokenised all the same."
+        ),
     ] = None
 
 

@@ -89,6 +89,8 @@ def _reason(column: Loaded) -> str:
     match column.personal.mask:
         case "token":
             done = "Masked: equal values have equal tokens, nobody can read them"
+        case "reversible" | "ip" | "ip_prefix":
+            done = "Masked: whoever has the key, and nobody else, can read it"
         case "redact":
             done = "Masked: only whether there was a value is kept"
         case "truncate":

@@ -163,6 +163,8 @@ def _width_findings(settings: Settings, table: Table) -> Iterator[Finding]:
         if makes.max_chars is None or makes.max_chars > there.max_chars:
             what = f"it is {there.declared}, longer values go to quarantine"
             hint = f"that may be meant; set max_length = {there.max_chars} to say so, or widen the column"
+            if column.mask is not None:
+                hint = f'if values may be so long: ALTER TABLE … ALTER COLUMN "{column.name}" TYPE {makes.sql_type}'
             yield _finding("warning", "sink_width", f"{where}, column {column.name}", what, hint)
 
 

@@ -3,6 +3,7 @@
 from sofetch.mask.identity import ledger_key
 from sofetch.mask.keyring import KeyFingerprint, Keyring, new_keyring_text, parse_keyring
 from sofetch.mask.policy import Masker, compile_masker
+from sofetch.mask.reversible import open_column, reveal
 from sofetch.mask.seal import unseal
 
 __all__ = [
@@ -12,6 +13,8 @@ __all__ = [
     "compile_masker",
     "ledger_key",
     "new_keyring_text",
+    "open_column",
     "parse_keyring",
+    "reveal",
     "unseal",
 ]

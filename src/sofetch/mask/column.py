@@ -7,9 +7,10 @@ scheme, or is NULL.
    speaks of presence and was enforced by decode: a required column whose value is blank or a sentinel is NULL.
 2. What has no UTF-8 (a lone surrogate) is a rejection, and so is what has no text at all.
 3. What is not of its kind is a rejection, or (``not_of_kind = "token"``) goes on as its string form and is counted:
-   ``token`` makes a token of it, ``truncate`` and ``bucket`` redact it (a date's month becomes NULL). A number where
-   a string belongs is such a value. ``redact`` has no kind.
-4. Everything else goes through the column's scheme.
+   ``token`` and ``reversible`` make a token of it, ``truncate`` and ``bucket`` redact it (a date's month becomes
+   NULL). A number where a string belongs is such a value. ``redact`` has no kind. ``ip`` and ``ip_prefix`` always
+   reject: their column holds addresses, and a token is none.
+4. Everything else goes through the column's scheme, all different values of the batch at once.
 
 Sentinels are compared by canonical form: ``0.0.0.0`` finds ``::ffff:0.0.0.0`` too, and ``0`` the number 0, but
 ``unknown`` does not find ``Unknown``.
@@ -18,11 +19,11 @@ Sentinels are compared by canonical form: ``0.0.0.0`` finds ``::ffff:0.0.0.0`` t
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
+from sofetch.columns import ADDRESS_MASKS, kind_of
 from sofetch.errors import ConfigError
 from sofetch.mask.canonical import BLANK, canonical_of, canonical_text
 from sofetch.mask.keyring import Keyring
@@ -48,42 +49,56 @@ class ColumnMasker:
         self.name = column.name
         self._scheme, self._stranger_scheme = compile_scheme(column, keyring)
         # What is redacted is redacted whatever it is.
-        self._canonical = canonical_text if column.mask == "redact" else canonical_of(column.kind)
-        self._rejects_strangers = column.not_of_kind == "reject"
+        self._canonical = canonical_text if column.mask == "redact" else canonical_of(kind_of(column))
+        self._rejects_strangers = column.not_of_kind == "reject" or column.mask in ADDRESS_MASKS
         self._nothing = frozenset({BLANK, *(self._sentinel(text) for text in column.sentinels)})
 
     def mask(self, values: Sequence[Value]) -> MaskedColumn:
         """Mask a column of a batch. Equal values are worked out once; nothing is kept from batch to batch."""
-        memo: dict[Hashable, Cell] = {None: None}
-        batch = _Exceptions()
-        cells: list[Cell] = []
-        for row, value in enumerate(values):
-            # True, 1 and 1.0 are equal keys and different values, so what is rare is worked out row by row.
-            key: Hashable = value if value.__class__ in _MEMORABLE else (row,)
-            cell = memo.get(key, _UNKNOWN)
-            if cell is _UNKNOWN:
-                cell = memo[key] = self._mask_value(value, key, batch)
-            cells.append(cell)
-            if batch.any:
-                batch.note(row, key)
-        return MaskedColumn(cells, batch.rows, batch.stranger_rows)
+        keys = _keys(values)
+        sorted_out = self._sort_out(dict(zip(keys, values, strict=True)))
+        cells = sorted_out.nulls
+        cells.update(zip(sorted_out.forms, self._scheme(list(sorted_out.forms.values())), strict=True))
+        strangers, refused = sorted_out.strangers, sorted_out.refused
+        if not strangers and not refused:  # as in nearly every batch
+            return MaskedColumn([cells[key] for key in keys], {}, 0)
+        cells.update(zip(strangers, self._stranger_scheme(list(strangers.values())), strict=True))
+        return MaskedColumn(
+            [cells.get(key) for key in keys],
+            {row: refused[key] for row, key in enumerate(keys) if key in refused},
+            sum(key in strangers for key in keys),
+        )
 
-    def _mask_value(self, value: Value, key: Hashable, batch: _Exceptions) -> Cell:
+    def _sort_out(self, values: dict[Hashable, Value]) -> _SortedOut:
+        canonical, nothing = self._canonical, self._nothing
+        sorted_out = _SortedOut({}, {}, {}, {})
+        nulls, forms = sorted_out.nulls, sorted_out.forms
+        for key, value in values.items():
+            try:
+                form = None if value is None else canonical(value)
+            except UnicodeEncodeError:  # it carries the value: answered here, never raised on
+                sorted_out.refused[key] = Reason.INVALID_UNICODE
+                continue
+            if form is None:
+                self._sort_out_stranger(key, value, sorted_out)
+            elif form in nothing:
+                nulls[key] = None
+            else:
+                forms[key] = form
+        return sorted_out
+
+    def _sort_out_stranger(self, key: Hashable, value: Value, sorted_out: _SortedOut) -> None:
         try:
-            form = self._canonical(value)
-            stranger_form = canonical_text(value) if form is None else None
-        except UnicodeEncodeError:  # it carries the value: answered here, never raised on
-            return batch.refuse(key, Reason.INVALID_UNICODE)
-        if form is not None:
-            return None if form in self._nothing else self._scheme(form)
-        if stranger_form is None:
-            return batch.refuse(key, Reason.NOT_OF_KIND)
-        if stranger_form in self._nothing:
-            return None
-        if self._rejects_strangers:
-            return batch.refuse(key, Reason.NOT_OF_KIND)
-        batch.admit(key)
-        return self._stranger_scheme(stranger_form)
+            form = BLANK if value is None else canonical_text(value)
+        except UnicodeEncodeError:  # as above
+            sorted_out.refused[key] = Reason.INVALID_UNICODE
+            return
+        if form in self._nothing:
+            sorted_out.nulls[key] = None
+        elif form is None or self._rejects_strangers:
+            sorted_out.refused[key] = Reason.NOT_OF_KIND
+        else:
+            sorted_out.strangers[key] = form
 
     def _sentinel(self, text: str) -> bytes:
         try:
@@ -93,40 +108,23 @@ class ColumnMasker:
         raise ConfigError(f"column {self.name}: a sentinel has a character that UTF-8 cannot hold")
 
 
-class _Unknown(Enum):
-    """What the memo answers for a value it has not met; NULL is an answer of its own."""
+class _SortedOut(NamedTuple):
+    """A batch's different values, each in one of the four: NULL, its form, its string form, or why it is refused."""
 
-    UNKNOWN = 0
+    nulls: dict[Hashable, Cell]
+    forms: dict[Hashable, bytes]
+    strangers: dict[Hashable, bytes]
+    refused: dict[Hashable, Reason]
 
 
-_UNKNOWN: Final = _Unknown.UNKNOWN
 _MEMORABLE: Final = frozenset({str, int, type(None)})
 
 
-class _Exceptions:
-    """The values of a batch that are no ordinary ones, and the rows they stand in. Empty for nearly every batch."""
+def _keys(values: Sequence[Value]) -> Sequence[Hashable]:
+    """What tells the values of a batch apart: they themselves, if Python does not take different ones for equal.
 
-    __slots__ = ("_refused", "_strangers", "any", "rows", "stranger_rows")
-
-    def __init__(self) -> None:
-        self.any = False
-        self.rows: dict[int, Reason] = {}
-        self.stranger_rows = 0
-        self._refused: dict[Hashable, Reason] = {}
-        self._strangers: set[Hashable] = set()
-
-    def refuse(self, key: Hashable, reason: Reason) -> Cell:
-        """The cell of a refused value: nothing."""
-        self.any = True
-        self._refused[key] = reason
-        return None
-
-    def admit(self, key: Hashable) -> None:
-        self.any = True
-        self._strangers.add(key)
-
-    def note(self, row: int, key: Hashable) -> None:
-        if key in self._refused:
-            self.rows[row] = self._refused[key]
-        elif key in self._strangers:
-            self.stranger_rows += 1
+    True, 1 and 1.0 are equal and are different values, so what is rare is worked out row by row.
+    """
+    if _MEMORABLE.issuperset(map(type, values)):
+        return values
+    return [value if type(value) in _MEMORABLE else (row,) for row, value in enumerate(values)]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from hashlib import sha256
-from ipaddress import IPv4Interface, IPv6Interface
+from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 from uuid import UUID
 
@@ -125,5 +125,5 @@ def _encode(value: Value) -> tuple[bytes, bytes]:  # noqa: C901, PLR0911  # one 
             return b"D", value.isoformat().encode()
         case UUID():
             return b"U", value.bytes
-        case IPv4Interface() | IPv6Interface():
+        case IPv4Address() | IPv6Address():  # an interface is one too
             return b"A", str(value).encode()

@@ -13,7 +13,7 @@ from sofetch.columns import token_domain
 from sofetch.mask.column import ColumnMasker
 from sofetch.mask.identity import LEDGER_SCHEME, Identity
 from sofetch.mask.keyring import KeyFingerprint, Keyring
-from sofetch.mask.schemes import H1
+from sofetch.mask.schemes import keys_of_scheme
 from sofetch.mask.seal import QUARANTINE_SCHEME, Sealer
 from sofetch.record import Cell, Masked, MaskedRecord, Reason, Record, Rejection, SealedRejection, Value
 from sofetch.settings import Settings
@@ -99,8 +99,12 @@ def _rejections(records: Sequence[Record], refused: dict[int, tuple[Reason, str]
 
 
 def _fingerprints(settings: Settings, keyring: Keyring) -> list[KeyFingerprint]:
-    domains = sorted({token_domain(column) for column in settings.column if column.mask == "token"})
-    prints = [key.fingerprint(scheme=H1, domain=domain) for domain in domains for key in keyring.token_chain]
+    used = sorted({(column.mask, token_domain(column)) for column in settings.column if column.mask is not None})
+    prints = [
+        key.fingerprint(scheme=scheme, domain=domain)
+        for mask, domain in used
+        for scheme, key in keys_of_scheme(mask, keyring)
+    ]
     pipeline = settings.pipeline_name
     prints.append(keyring.primary.fingerprint(scheme=QUARANTINE_SCHEME, domain=pipeline))
     if settings.sink.dedupe != "message":

@@ -1,30 +1,34 @@
 """The schemes: what a canonical form becomes in the table.
 
 Owns the results' form (``h1.<kid>.<40 hex>``, /24 and /48, months, domains). A scheme takes a canonical form, so it
-never sees how a value was spelled, and it must never give the whole of one back. Each scheme is one function that
-compiles to a closure; ``compile_scheme`` picks it, and a new scheme is one more case there.
+never sees how a value was spelled, and works on a column at a time. Each scheme is one function that compiles to a
+closure; ``compile_scheme`` picks it, and a new scheme is one more case there. What a key can open again is
+``mask.reversible``'s; nothing here may give the whole of a value back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, assert_never
 
-from sofetch.columns import token_domain, unsuited
+from sofetch.columns import kind_of, token_domain, unsuited
 from sofetch.errors import ConfigError
 from sofetch.mask.canonical import IPV4
 from sofetch.mask.keyring import Key, Keyring
 from sofetch.mask.primitives import KEY_BYTES, TAG_BYTES, Hash, keyed_hash
+from sofetch.mask.reversible import R1, encrypt_addresses, seal_column
 from sofetch.record import Cell
-from sofetch.settings import ColumnSettings
+from sofetch.settings import ColumnSettings, MaskName
 
 H1: Final = "h1"
 _CHAIN_STEP: Final = b"T"
 
-Scheme = Callable[[bytes], Cell]
-"""From a canonical form to a cell."""
+Scheme = Callable[[Sequence[bytes]], Sequence[Cell]]
+"""From the canonical forms of a column to its cells, one for one."""
+
+_One = Callable[[bytes], Cell]
 
 
 def compile_scheme(column: ColumnSettings, keyring: Keyring) -> tuple[Scheme, Scheme]:
@@ -34,21 +38,42 @@ def compile_scheme(column: ColumnSettings, keyring: Keyring) -> tuple[Scheme, Sc
     """
     if (reason := unsuited(column)) is not None:
         raise ConfigError(f"column {column.name}: {reason.what}", hint=reason.hint)
-    redact = _redact(column.redact_to)
+    domain, redact = token_domain(column), _redact(column.redact_to)
     match column.mask:
         case "token":
-            token = _token(token_domain(column), keyring)
+            token = _token(domain, keyring.token_chain)
             return token, token
+        case "reversible":
+            sealed = seal_column(keyring.primary, domain)
+            return sealed, sealed
+        case "ip" | "ip_prefix":
+            return encrypt_addresses(keyring.primary, domain, mask=column.mask), _redact(None)
         case "redact":
             return redact, redact
         case "truncate":
-            return (_truncate_ip if column.kind == "ip" else _truncate_string(column)), redact
+            return _each(_truncate_ip if kind_of(column) == "ip" else _truncate_string(column)), redact
         case "bucket":
-            return (_month, _redact(None)) if column.kind == "date" else (_email_domain, redact)
+            is_date = column.kind == "date"
+            return _each(_month if is_date else _email_domain), _redact(None) if is_date else redact
         case None:
             raise ConfigError(f"column {column.name}: it has no mask", hint="set `mask`")
         case _:
             assert_never(column.mask)
+
+
+def keys_of_scheme(mask: MaskName, keyring: Keyring) -> list[tuple[str, Key]]:
+    """The keys that a mask works with now, each with the scheme it is derived for; none if it hides by leaving out."""
+    match mask:
+        case "token":
+            return [(H1, key) for key in keyring.token_chain]
+        case "reversible":
+            return [(R1, keyring.primary)]
+        case "ip" | "ip_prefix":
+            return [(mask, keyring.primary)]
+        case "redact" | "truncate" | "bucket":
+            return []
+        case _:
+            assert_never(mask)
 
 
 def token_key(key: Key, domain: str) -> bytes:
@@ -56,20 +81,20 @@ def token_key(key: Key, domain: str) -> bytes:
     return key.derive(scheme=H1, domain=domain, length=KEY_BYTES)
 
 
-def _token(domain: str, keyring: Keyring) -> Scheme:
+def _token(domain: str, chain: Sequence[Key]) -> Scheme:
     """h1: HMAC-SHA-256(K, canonical)[:20], irreversible, the same in every table of the domain.
 
     Not hidden by it: that two rows are equal, and how often a value occurs. After a rotation a token is chained,
     tag₂ = HMAC(K₂, 54 ‖ tag₁)[:20], so that stored rows are upgraded with no plaintext and meet the new ones.
     """
-    first, *later = (keyed_hash(token_key(key, domain)) for key in keyring.token_chain)
-    prefix = f"{H1}.{keyring.primary.kid}."
+    first, *later = (keyed_hash(token_key(key, domain)) for key in chain)
+    prefix = f"{H1}.{chain[-1].kid}."
 
-    def token(form: bytes) -> str:
-        return prefix + first(form)[:TAG_BYTES].hex()
+    def token(forms: Sequence[bytes]) -> list[str]:
+        return [prefix + first(form)[:TAG_BYTES].hex() for form in forms]
 
-    def chained_token(form: bytes) -> str:
-        return prefix + _chain(first(form)[:TAG_BYTES], later).hex()
+    def chained_token(forms: Sequence[bytes]) -> list[str]:
+        return [prefix + _chain(first(form)[:TAG_BYTES], later).hex() for form in forms]
 
     return chained_token if later else token
 
@@ -81,10 +106,11 @@ def _chain(tag: bytes, steps: list[Hash]) -> bytes:
 
 
 def _redact(constant: str | None) -> Scheme:
-    def redact(_form: bytes) -> str | None:
-        return constant
+    return lambda forms: [constant] * len(forms)
 
-    return redact
+
+def _each(one: _One) -> Scheme:
+    return lambda forms: [one(form) for form in forms]
 
 
 def _truncate_ip(form: bytes) -> str:
@@ -94,7 +120,7 @@ def _truncate_ip(form: bytes) -> str:
     return f"{IPv6Address(form[1:7] + bytes(10))}/48"
 
 
-def _truncate_string(column: ColumnSettings) -> Scheme:
+def _truncate_string(column: ColumnSettings) -> _One:
     """The first characters. What they would leave whole, or what Postgres cannot hold, is redacted instead."""
     kept_chars, constant = column.truncate_to, column.redact_to
 
