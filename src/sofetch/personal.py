@@ -76,6 +76,11 @@ def personal_by_form(text: str) -> Personal | None:
     return None if found is None else _BY_DETECTOR[found]
 
 
+def advice(detector: DetectorId) -> Personal | None:
+    """How to mask what a detector found; None for what is not personal by itself."""
+    return _BY_DETECTOR[detector]
+
+
 def is_personal_key(key: str) -> bool:
     """Whether a JSON key is itself a personal value, as in an object that maps e-mail addresses to something."""
     return personal_by_form(key) is not None

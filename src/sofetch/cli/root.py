@@ -44,6 +44,8 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("peek", "sofetch.cli.peek:peek", "Show what waits in the queue, masked."),
         Entry("show", "sofetch.cli.show:show", "Show the table: rows, counts, duplicates."),
         Entry("quarantine", "sofetch.cli.quarantine:quarantine", "Show the messages that did not fit."),
+        Entry("scan", "sofetch.cli.scan:scan", "Find personal data in a file or a queue."),
+        Entry("report", "sofetch.cli.report:report", "Report on a table's privacy."),
     ),
     "About": (
         Entry("settings", "sofetch.cli.settings:settings", "List every setting and its environment variable."),
@@ -121,7 +123,7 @@ EXIT_CODES = {
     "2": "the command or the configuration is wrong",
     "3": "the queue or the database does not answer or refuses",
     "4": "keys are missing or wrong",
-    "5": "`check` found an error",
+    "5": "`check`, `scan` or `report` found what must be changed",
     "130": "interrupted",
 }
 

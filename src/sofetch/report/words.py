@@ -1,0 +1,78 @@
+"""The report in plain words, for a page and a terminal alike: the headline, the summary, method and limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from sofetch.report.verdicts import Verdict, percent
+
+if TYPE_CHECKING:
+    from sofetch.report.privacy import ColumnReport, PrivacyReport
+
+METHOD: Final = (
+    "Everything was counted inside the database, in one read-only snapshot; this report holds names of columns, counts "
+    "and shares, and no value.",
+    "The smallest group (k) is the least number of rows that share a value. A value that stands in one row points to "
+    "that row; whoever knows it of a person has found the person's row.",
+    "Columns that look personal were recognised by their names and by the form of the values looked at (up to 2,000 "
+    "rows). That is a guess: what was not recognised may still be personal.",
+    "Where the table is large its numbers are of a sample of its pages, which the head of the report then says. In a "
+    "sample groups look smaller than they are.",
+    "Masked does not mean anonymous. The rows stay personal data: pseudonymised in the sense of Art. 4(5) GDPR. Who "
+    "holds the keys can find a person's rows, and frequencies, times and combinations can tell something without them.",
+    "The report says nothing about the queue, backups, logs of other programs, or who may read the table.",
+)
+
+
+def headline(report: PrivacyReport) -> Verdict:
+    """The verdict on the whole table."""
+    errors, warnings = report.errors, report.warnings
+    if errors:
+        return Verdict(
+            severity="error",
+            what=f"{_columns(len(errors))} must be changed",
+            hint=f"{_names(errors)}. What is wrong and what to do stands with each.",
+        )
+    if report.rows == 0:
+        return Verdict(severity="ok", what="The table is empty", hint="There is nothing to judge yet.")
+    if warnings or report.together.verdict.severity == "warning":
+        together = " and the columns in the clear together" if report.together.verdict.severity == "warning" else ""
+        hint = f"{_names(warnings)}{together}." if warnings else "The columns in the clear, taken together."
+        return Verdict(severity="warning", what="Nothing must be changed, something is worth a look", hint=hint)
+    return Verdict(severity="ok", what="Nothing was found that must be changed")
+
+
+def summary(report: PrivacyReport) -> list[str]:
+    """What the report says, in a few sentences."""
+    masked = [column for column in report.columns if column.scheme]
+    said = [_extent(report, len(masked))]
+    if masked:
+        said.append(
+            f"Masked: {_names(masked)}. Who has only this table cannot read them; equal values can still be counted."
+        )
+    said += [f"{column.name}: {column.verdict.what}." for column in report.errors]
+    together = report.together
+    if together.spread is not None and together.spread.present:
+        said.append(
+            f"Taken together, {', '.join(together.columns)} leave {percent(together.spread.share_single)} of the rows "
+            f"alone with their combination (smallest group: k = {together.spread.smallest})."
+        )
+    if report.missing:
+        said.append(f"Configured, but not in the table: {', '.join(report.missing)}.")
+    return [*said, "The rows are pseudonymised, not anonymous, and remain personal data."]
+
+
+def _extent(report: PrivacyReport, masked: int) -> str:
+    rows = f"{report.rows:,} {'row' if report.rows == 1 else 'rows'}"
+    if report.sampled:
+        rows = f"about {report.estimated_rows:,} rows, of which {report.rows:,} were counted"
+    return f"The table holds {rows} in {_columns(len(report.columns))}, {masked} of them masked."
+
+
+def _columns(number: int) -> str:
+    return f"{number} column" if number == 1 else f"{number} columns"
+
+
+def _names(columns: Sequence[ColumnReport]) -> str:
+    return ", ".join(column.name for column in columns)
