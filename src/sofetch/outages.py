@@ -5,10 +5,10 @@ Owns how long the pauses are and when patience ends. Must not know what the work
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from typing import Literal, TypeVar
 
+from sofetch.backoff import backoff_seconds
 from sofetch.errors import SinkUnavailable, SofetchError, SourceUnavailable
 from sofetch.events import Events, Recovered, outage
 from sofetch.ports import Clock
@@ -16,8 +16,6 @@ from sofetch.stopping import Stop
 
 Dependency = Literal["queue", "database"]
 T = TypeVar("T")
-
-MAX_BACKOFF_SECONDS = 30.0
 
 
 class Outages:
@@ -57,9 +55,3 @@ class Outages:
         pause = backoff_seconds(attempt)
         self._events.emit(outage(dependency, error, attempt=attempt, retry_in_seconds=round(pause, 3)))
         self._stop.wait(pause)
-
-
-def backoff_seconds(attempt: int, *, jitter: Callable[[], float] = random.random) -> float:
-    """Exponential from a quarter of a second to ``MAX_BACKOFF_SECONDS``, half of it jitter, so that workers spread."""
-    ceiling = min(MAX_BACKOFF_SECONDS, 0.25 * 2.0 ** min(attempt - 1, 10))
-    return ceiling / 2 + ceiling / 2 * jitter()

@@ -29,7 +29,7 @@ class SourceRules(RuleBasedStateMachine):
         self.clock = FakeClock()
         self.queue = MemoryQueue(clock=self.clock, visibility_timeout_seconds=TIMEOUT_SECONDS)
         self.registry = Registry(max_messages=MAX_MESSAGES, max_bytes=1 << 30)
-        self.agenda = Agenda(self.registry, rng=random.Random(0))
+        self.agenda = Agenda(self.registry, jitter=random.Random(0).random)
         self.agenda.set_timeout(TIMEOUT_SECONDS)
         self.sent: set[str] = set()
         self.given: set[str] = set()

@@ -23,7 +23,7 @@ class World:
     def __init__(self, count: int, *, timeout_seconds: int = 30) -> None:
         self.clock = FakeClock()
         self.registry = Registry(max_messages=5_000, max_bytes=1 << 24)
-        self.agenda = Agenda(self.registry, rng=random.Random(1))
+        self.agenda = Agenda(self.registry, jitter=random.Random(1).random)
         self.agenda.set_timeout(timeout_seconds)
         self.held = [self._hold(f"m{number}", timeout_seconds) for number in range(count)]
         self.registry.give(max_messages=count, max_bytes=1 << 24)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from sofetch.ack import Acknowledgement
+from sofetch.backoff import LONGEST_SECONDS, backoff_seconds
 from sofetch.errors import SinkRefused, SinkUnavailable, SofetchError, SourceUnavailable
 from sofetch.events import Event, Events, Outage, Recovered
-from sofetch.outages import MAX_BACKOFF_SECONDS, backoff_seconds
 from sofetch.pipeline import Steps
 from sofetch.record import (
     Decoded,
@@ -244,5 +244,5 @@ def test_pauses_grow_to_a_bound_and_differ_between_workers() -> None:
     most = [backoff_seconds(n, jitter=lambda: 1.0) for n in range(1, 40)]
     assert least == sorted(least)
     assert most == sorted(most)
-    assert most[-1] == MAX_BACKOFF_SECONDS
+    assert most[-1] == LONGEST_SECONDS
     assert all(low < high for low, high in zip(least, most, strict=True))

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from sofetch.backoff import backoff_seconds
 from sofetch.record import Private
-from sofetch.source.lane import Lane, backoff_seconds
+from sofetch.source.lane import Lane
 from sofetch.source.registry import Held, Registry, Stage
 from sofetch.source.transport import MAX_BATCH_ENTRIES, MAX_VISIBILITY_SECONDS, EntryFailure
 
@@ -63,9 +64,9 @@ class Tally:
 class Agenda:
     """Plans the calls for the messages of one registry."""
 
-    def __init__(self, registry: Registry, *, rng: random.Random | None = None) -> None:
+    def __init__(self, registry: Registry, *, jitter: Callable[[], float] = random.random) -> None:
         self._registry = registry
-        self.rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
+        self.jitter = jitter
         self._lanes = {Call.DELETE: Lane(), Call.RELEASE: Lane()}
         self._extensions: list[tuple[float, str]] = []
         self._under_way = 0
@@ -224,4 +225,4 @@ class Agenda:
             self.tally.lost += 1
 
     def _backoff(self, attempts: int) -> float:
-        return backoff_seconds(attempts, rng=self.rng)
+        return backoff_seconds(attempts, jitter=self.jitter)

@@ -10,20 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sofetch.ack import Acknowledgement
+from sofetch.backoff import backoff_seconds
 from sofetch.errors import SourceRefused, SourceUnavailable
 from sofetch.ports import Clock
 from sofetch.record import Message
-from sofetch.source.agenda import Agenda, Tally, Work
-from sofetch.source.lane import backoff_seconds
+from sofetch.source.agenda import Agenda, Call, Tally, Work
 from sofetch.source.pace import Pace, Poll
 from sofetch.source.registry import Held, Registry, Reservation, Stage
 from sofetch.source.transport import EntryFailure, RawMessage
-
-_REFUSALS_ARE_FINAL = 3
-"""Refusals in a row before it is believed: a fresh grant or a rotated credential takes a moment to spread."""
-
-_FAILURES_ARE_TOLD = 3
-"""Failed receives in a row before an empty-handed consumer is told."""
+from sofetch.source.trouble import Trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +53,9 @@ class Desk:
         self._wanted = 0
         self._closing = False
         self._finished = False
-        self._failures = 0
         self._paused_until = 0.0
-        self._refusals = 0
-        self._trouble: SourceUnavailable | None = None
+        self._receives = Trouble()
+        self._works = {call: Trouble() for call in Call}
         self._fatal: SourceRefused | None = None
 
     def set_timeout(self, seconds: int) -> None:
@@ -91,7 +85,7 @@ class Desk:
             self._registry.free(permit.reservation)
             self._registry.learn_sizes(raws)
             self._pace.answered(len(raws), poll=permit.poll, now=now, settled_at=self._agenda.released_until)
-            self._failures, self._refusals, self._trouble = 0, 0, None
+            self._receives.over()
             received_ms = self._clock.now_ms()
             for raw in raws:
                 self._take_in(raw, now=now, received_ms=received_ms)
@@ -104,7 +98,7 @@ class Desk:
             self._pace.failed(permit.poll)
             self._failures += 1
             self._note(error)
-            delay = backoff_seconds(self._failures, rng=self._agenda.rng)
+            delay = backoff_seconds(self._failures, jitter=self._agenda.jitter)
             self._paused_until = self._clock.monotonic() + delay
             self._changed.notify_all()
 
@@ -126,13 +120,14 @@ class Desk:
         """A batch call was answered."""
         with self._changed:
             self._agenda.answered(work, failures, started=started, now=self._clock.monotonic())
+            self._works[work.call].over()
             self._changed.notify_all()
 
     def work_failed(self, work: Work, error: SourceUnavailable | SourceRefused) -> None:
         """A batch call failed as a whole."""
         with self._changed:
             self._agenda.failed(work, now=self._clock.monotonic())
-            self._note(error)
+            self._note(self._works[work.call], error)
             self._changed.notify_all()
 
     def thread_broke(self, error: BaseException) -> None:
@@ -205,7 +200,7 @@ class Desk:
                 held_bytes=registry.held_bytes,
                 buffered=registry.buffered,
                 polling=self._pace.polling,
-                failed_receives_in_a_row=self._failures,
+                failed_receives_in_a_row=self._receives.failures,
                 tally=self._agenda.tally,
             )
 
@@ -247,40 +242,23 @@ class Desk:
             assert again is not None  # noqa: S101  # arrive found it
             self._agenda.watch(again)
         else:
-            self._registry.buffer(_message(raw, queue=self._queue, received_ms=received_ms))
+            self._registry.buffer(raw.message(queue=self._queue, received_ms=received_ms))
             self._agenda.watch(held)
 
     def _given(self, message_id: str) -> Held | None:
         held = self._registry.get(message_id)
         return held if held is not None and held.stage is Stage.GIVEN else None
 
-    def _note(self, error: SourceUnavailable | SourceRefused) -> None:
-        if isinstance(error, SourceUnavailable):
-            self._trouble, self._refusals = error, 0
-            return
-        self._refusals += 1
-        if self._refusals >= _REFUSALS_ARE_FINAL:
-            self._fatal = error
+    def _note(self, trouble: Trouble, error: SourceUnavailable | SourceRefused) -> None:
+        trouble.failed(error)
+        self._fatal = self._fatal or trouble.final
 
     def _raise_trouble(self) -> None:
         if self._fatal is not None:
             raise self._fatal.with_traceback(None)
-        if self._trouble is not None and self._failures >= _FAILURES_ARE_TOLD:
-            raise self._trouble.with_traceback(None)
+        for trouble in (self._receives, *self._works.values()):
+            if trouble.worth_telling is not None:
+                raise trouble.worth_telling.with_traceback(None)
 
     def _receiving_is_over(self) -> bool:
         return self._closing or self._fatal is not None
-
-
-def _message(raw: RawMessage, *, queue: str, received_ms: int) -> Message:
-    return Message(
-        id=raw.id,
-        body=raw.body,
-        queue=queue,
-        sent_ms=raw.sent_ms,
-        received_ms=received_ms,
-        receive_count=raw.receive_count,
-        group_id=raw.group_id,
-        sequence_number=raw.sequence_number,
-        attributes=raw.attributes,
-    )

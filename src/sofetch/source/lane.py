@@ -1,4 +1,4 @@
-"""A line of messages that wait for one kind of batch call, and how long a failed one waits.
+"""A line of messages that wait for one kind of batch call.
 
 Pure state driven by times that are given to it.
 """
@@ -6,16 +6,12 @@ Pure state driven by times that are given to it.
 from __future__ import annotations
 
 import heapq
-import random
 from collections import deque
 
 from sofetch.source.transport import MAX_BATCH_ENTRIES
 
 LINGER_SECONDS = 0.05
 """How long a delete waits for nine others: a tenth of the calls for a delay that nobody sees."""
-
-_FIRST_BACKOFF_SECONDS = 0.2
-_LONGEST_BACKOFF_SECONDS = 20.0
 
 
 class Lane:
@@ -53,9 +49,3 @@ class Lane:
             at_once = hurry or len(self._fresh) >= MAX_BATCH_ENTRIES
             times.append(self._fresh[0][0] if at_once else self._fresh[0][0] + LINGER_SECONDS)
         return min(times, default=None)
-
-
-def backoff_seconds(attempts: int, *, rng: random.Random) -> float:
-    """Exponential, bounded, with jitter, so that many workers do not come back together."""
-    longest = min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2.0 ** min(attempts, 10))
-    return longest * rng.uniform(0.5, 1.0)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from sofetch.record import Private
+from sofetch.record import Message, Private
 
 MAX_BATCH_ENTRIES = 10
 """SQS takes and gives at most ten messages in one call."""
@@ -34,6 +34,20 @@ class RawMessage(Private, frozen=True, kw_only=True):
     group_id: str | None = None
     sequence_number: str | None = None
     attributes: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+    def message(self, *, queue: str, received_ms: int) -> Message:
+        """The message as the pipeline takes it: without the receipt handle, which stays in the source."""
+        return Message(
+            id=self.id,
+            body=self.body,
+            queue=queue,
+            sent_ms=self.sent_ms,
+            received_ms=received_ms,
+            receive_count=self.receive_count,
+            group_id=self.group_id,
+            sequence_number=self.sequence_number,
+            attributes=self.attributes,
+        )
 
 
 class VisibilityChange(Private, frozen=True):

@@ -1,14 +1,4 @@
-"""In-memory ports for tests, yours as well as ours: a clock, a queue, a source and a sink, with fault switches.
-
-They keep the same contracts as the real ones (``tests/contract``) and use no network, no files and no sleeps::
-
-    clock = FakeClock()
-    queue = MemoryQueue(clock=clock)
-    queue.send(b'{"user_id": "u1"}')
-    source, sink = MemorySource(queue, clock=clock), MemorySink()
-
-``MemoryQueue`` is also a ``Transport``, so the real ``SqsSource`` runs on it.
-"""
+"""An SQS queue in memory: visibility, receive counts, FIFO groups, dead letters, and faults on demand."""
 
 from __future__ import annotations
 
@@ -18,48 +8,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sofetch.ack import Acknowledgement
-from sofetch.errors import SinkUnavailable, SofetchError, SourceRefused, SourceUnavailable
+from sofetch.errors import SofetchError, SourceRefused, SourceUnavailable
 from sofetch.ports import Clock
-from sofetch.record import (
-    Cell,
-    Duplicate,
-    Loaded,
-    LoadResult,
-    MaskedRecord,
-    Message,
-    Reason,
-    Refused,
-    Rejected,
-    SealedRejection,
-)
 from sofetch.source.transport import EntryFailure, RawMessage, VisibilityChange
 
-__all__ = ["FakeClock", "MemoryQueue", "MemorySink", "MemorySource"]
-
 _FOREVER = float("inf")
-
-
-class FakeClock:
-    """A clock that stands still until it is told to advance. Fills ``ports.Clock``."""
-
-    def __init__(self, *, now_ms: int = 1_700_000_000_000) -> None:
-        self._start_ms = now_ms
-        self._seconds = 0.0
-
-    def now_ms(self) -> int:
-        """Milliseconds since the epoch, UTC."""
-        return self._start_ms + round(self._seconds * 1000)
-
-    def monotonic(self) -> float:
-        """Seconds since the clock was made."""
-        return self._seconds
-
-    def advance(self, seconds: float) -> None:
-        """Let time pass."""
-        if seconds < 0:
-            raise ValueError("time does not go back")
-        self._seconds += seconds
 
 
 @dataclass(slots=True, repr=False)
@@ -281,142 +234,6 @@ class MemoryQueue:
         return True
 
 
-class MemorySource:
-    """A ``ports.Source`` on a ``MemoryQueue``, without threads: it answers at once and never waits."""
-
-    def __init__(self, queue: MemoryQueue, *, clock: Clock) -> None:
-        self._queue = queue
-        self._clock = clock
-        self._handles: dict[str, str] = {}
-        self._waiting: list[Message] = []
-        self._closed = False
-
-    def receive(self, *, max_messages: int, max_bytes: int, wait_seconds: float) -> Sequence[Message]:  # noqa: ARG002
-        """What is visible now, within the limits; ``wait_seconds`` is not waited."""
-        while not self._closed and len(self._waiting) < max_messages:
-            raws = self._queue.receive(
-                max_messages=10, wait_seconds=0, visibility_timeout_seconds=self._queue.visibility_timeout_seconds()
-            )
-            if not raws:
-                break
-            for raw in raws:
-                self._take_in(raw)
-        return self._give(max_messages, max_bytes)
-
-    def acknowledge(self, acknowledgement: Acknowledgement) -> None:
-        """Delete and release at once; an entry that fails is tried once more."""
-        for message_id in acknowledgement.delete:
-            if message_id in self._given():
-                handle = self._handles.pop(message_id)
-                if self._queue.delete_batch([handle]):
-                    self._queue.delete_batch([handle])
-        for message_id in acknowledgement.release:
-            if message_id in self._given():
-                self._release(message_id, acknowledgement.release_after_seconds)
-
-    def flush(self, *, timeout_seconds: float) -> bool:  # noqa: ARG002
-        """Nothing is ever pending."""
-        return True
-
-    def drained(self) -> bool:
-        """Nothing is visible and nothing is held."""
-        return not self._handles and not self._queue.visible_ids()
-
-    def close(self, *, grace_seconds: float) -> None:  # noqa: ARG002
-        """Release what is held."""
-        self._closed = True
-        self._waiting.clear()
-        for message_id in list(self._handles):
-            self._release(message_id, 0)
-
-    def _take_in(self, raw: RawMessage) -> None:
-        self._queue.hold(raw.receipt_handle)
-        if raw.id not in self._handles:
-            self._waiting.append(_received(raw, queue=self._queue.queue_name, received_ms=self._clock.now_ms()))
-        self._handles[raw.id] = raw.receipt_handle
-
-    def _give(self, max_messages: int, max_bytes: int) -> list[Message]:
-        given: list[Message] = []
-        size = 0
-        while self._waiting and len(given) < max_messages:
-            size += len(self._waiting[0].body)
-            if given and size > max_bytes:
-                break
-            given.append(self._waiting.pop(0))
-        return given
-
-    def _given(self) -> set[str]:
-        return self._handles.keys() - {message.id for message in self._waiting}
-
-    def _release(self, message_id: str, seconds: int) -> None:
-        change = VisibilityChange(self._handles.pop(message_id), seconds)
-        if self._queue.change_visibility_batch([change]):
-            self._queue.change_visibility_batch([change])
-
-
-class MemorySink:
-    """A ``ports.Sink`` that keeps rows and quarantine entries by key, exactly one of them for each key.
-
-    ``refuse`` makes it refuse a message's row as a database would; ``fail_before_commit`` and ``fail_after_commit``
-    make the next loads raise SinkUnavailable, with nothing or all of them committed. Safe to share between threads.
-    """
-
-    def __init__(self) -> None:
-        self.rows: dict[bytes, tuple[Cell, ...]] = {}
-        self.quarantine: dict[bytes, SealedRejection] = {}
-        self.loads = 0
-        self._refused: dict[str, Reason] = {}
-        self._before = 0
-        self._after = 0
-        self._lock = threading.Lock()
-
-    def refuse(self, message_id: str, reason: Reason) -> None:
-        """Refuse the row of this message from now on."""
-        self._refused[message_id] = reason
-
-    def fail_before_commit(self, times: int = 1) -> None:
-        """Let the next loads fail with nothing committed."""
-        self._before += times
-
-    def fail_after_commit(self, times: int = 1) -> None:
-        """Let the next loads fail with all committed: the answer was lost."""
-        self._after += times
-
-    def load(self, records: Sequence[MaskedRecord], rejections: Sequence[SealedRejection]) -> list[LoadResult]:
-        """Keep rows and quarantine entries; one result each, records first."""
-        with self._lock:
-            self.loads += 1
-            if self._before:
-                self._before -= 1
-                raise _unavailable()
-            results = [self._load_row(record) for record in records]
-            results += [self._load_rejection(rejection) for rejection in rejections]
-            if self._after:
-                self._after -= 1
-                raise _unavailable()
-            return results
-
-    def close(self) -> None:
-        """Nothing to close."""
-
-    def _load_row(self, record: MaskedRecord) -> LoadResult:
-        if self._known(record.key):
-            return Duplicate(record.message_id)
-        if record.message_id in self._refused:
-            return Refused(record.message_id, self._refused[record.message_id])
-        self.rows[record.key] = record.values
-        return Loaded(record.message_id)
-
-    def _load_rejection(self, rejection: SealedRejection) -> LoadResult:
-        if rejection.key in self.rows:
-            return Duplicate(rejection.message_id)
-        self.quarantine.setdefault(rejection.key, rejection)
-        return Rejected(rejection.message_id, rejection.reason, rejection.field)
-
-    def _known(self, key: bytes) -> bool:
-        return key in self.rows or key in self.quarantine
-
-
 def unavailable_source() -> SourceUnavailable:
     """The error of a queue that does not answer, for ``MemoryQueue.fail_*``."""
     return SourceUnavailable("the queue does not answer", hint="this fault was planned by a test")
@@ -425,10 +242,6 @@ def unavailable_source() -> SourceUnavailable:
 def refused_source() -> SourceRefused:
     """The error of a queue that denies the call, for ``MemoryQueue.fail_*``."""
     return SourceRefused("the queue denies the call", hint="this fault was planned by a test")
-
-
-def _unavailable() -> SinkUnavailable:
-    return SinkUnavailable("the sink does not answer", hint="this fault was planned by a test")
 
 
 def _raw(stored: _Stored) -> RawMessage:
@@ -442,18 +255,4 @@ def _raw(stored: _Stored) -> RawMessage:
         group_id=stored.group_id,
         sequence_number=stored.sequence_number,
         attributes=stored.attributes,
-    )
-
-
-def _received(raw: RawMessage, *, queue: str, received_ms: int) -> Message:
-    return Message(
-        id=raw.id,
-        body=raw.body,
-        queue=queue,
-        sent_ms=raw.sent_ms,
-        received_ms=received_ms,
-        receive_count=raw.receive_count,
-        group_id=raw.group_id,
-        sequence_number=raw.sequence_number,
-        attributes=raw.attributes,
     )
