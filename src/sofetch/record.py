@@ -125,6 +125,49 @@ class SealedRejection(Private, frozen=True, kw_only=True):
     sealed_body: bytes
 
 
+class VaultKey(Private, frozen=True):
+    """The data key of one subject in one batch, wrapped to the recovery public key. ``key_id`` is 16 bytes."""
+
+    key_id: bytes
+    subject: str
+    wrapped: bytes
+
+
+class VaultEntry(Private, frozen=True, kw_only=True):
+    """A personal value for the vault, sealed under the key of ``key_id``. ``subject`` is a token, never a name.
+
+    ``token`` is what the row holds; ``origin`` the same value's token under the first key of the chain, which no
+    rotation changes (with one key, the same).
+    """
+
+    subject: str
+    domain: str
+    token: str
+    origin: str
+    key_id: bytes
+    sealed: bytes
+
+
+class Vaulted(Private, frozen=True):
+    """What of a batch goes into the vault, before its rows are loaded. Only ``sofetch.mask`` makes one."""
+
+    keys: list[VaultKey]
+    entries: list[VaultEntry]
+
+
+class StoredValue(Private, frozen=True, kw_only=True):
+    """A value as the vault gives it back, still sealed. ``sofetch.mask.vaulting.open_value`` opens it."""
+
+    subject: str
+    domain: str
+    token: str
+    origin: str
+    key_id: bytes
+    wrapped: bytes
+    sealed: bytes
+    first_seen: datetime
+
+
 class Decoded(Private, frozen=True):
     """What decode made of a batch: every message is in exactly one of the two."""
 
@@ -140,6 +183,7 @@ class Masked(Private, frozen=True):
     records: list[MaskedRecord]
     rejections: list[Rejection]
     not_of_kind: Mapping[str, int]
+    vaulted: Vaulted | None = None
 
 
 class Loaded(msgspec.Struct, frozen=True):

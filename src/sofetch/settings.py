@@ -19,6 +19,7 @@ EnvelopeValue = Literal["message_id", "sent_time", "sent_date", "receive_time", 
 
 Name = Annotated[str, Meta(min_length=1, max_length=63)]
 Domain = Annotated[str, Meta(pattern=r"^[a-z0-9_.~-]{1,64}$")]
+SecretName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9/_+=.@:-]{1,2048}$")]
 Seconds = Annotated[float, Meta(ge=0)]
 
 
@@ -102,12 +103,69 @@ class SinkSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class KeysSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """[keys]: where the keyring is. Its content comes from SOFETCH_KEYRING or a file, never from this file."""
+    """[keys]: where the keyring is. Its content comes from a variable, a file or AWS, never from this file."""
 
     file: Annotated[
         str | None,
         Meta(description="Keyring file, mode 0600. The environment variable SOFETCH_KEYRING_FILE names it too."),
     ] = None
+    secret: Annotated[
+        SecretName | None, Meta(description="Name or ARN of the AWS secret that holds the keyring, instead of a file.")
+    ] = None
+    reversible_file: Annotated[
+        str | None,
+        Meta(
+            description="File of a keyring of its own for what can be reversed: the masks reversible, ip and ip_prefix, "
+            "and the quarantine. SOFETCH_REVERSIBLE_KEYRING_FILE names it too. Default: the one keyring is for all."
+        ),
+    ] = None
+    reversible_secret: Annotated[
+        SecretName | None, Meta(description="Name or ARN of the AWS secret that holds it, instead of a file.")
+    ] = None
+    region: Annotated[
+        str | None, Meta(description="AWS region of secrets and KMS keys. Default: that of the AWS environment.")
+    ] = None
+    endpoint: Annotated[
+        str | None, Meta(description="Endpoint URL of a server other than AWS for Secrets Manager and KMS.")
+    ] = None
+    timeout_seconds: Annotated[
+        int, Meta(ge=1, le=60, description="Limit on one try to reach Secrets Manager or KMS; there are three.")
+    ] = 5
+
+
+class VaultSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[vault]: where the values behind tokens are kept, for those who may recover them."""
+
+    subject: Annotated[
+        str | None,
+        Meta(description="Column that names whom a row is about: its text, or what its mask is made of. Needed."),
+    ] = None
+    recovery_public_key: Annotated[
+        str | None,
+        Meta(description="File with the public half of the recovery key (`sofetch keys recovery-new` makes both)."),
+    ] = None
+    dsn: Annotated[
+        str | None,
+        Meta(
+            description="The vault database's connection string without a password. One with a password belongs in "
+            "SOFETCH_VAULT_DSN."
+        ),
+    ] = None
+    dsn_file: Annotated[str | None, Meta(description="File that holds the connection string, mode 0600.")] = None
+    same_database: Annotated[
+        bool,
+        Meta(
+            description="The vault may be in the sink's database, and is where no other is named. Better is one of its "
+            "own: other backups, other people."
+        ),
+    ] = False
+    without_subject: Annotated[
+        Literal["reject", "own"],
+        Meta(
+            description="A row with a value for the vault and no subject: a rejection, or (`own`) the value counts as "
+            "a subject of its own, which no erasure by subject finds."
+        ),
+    ] = "reject"
 
 
 class QuarantineSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -196,6 +254,10 @@ class ColumnSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         Annotated[int, Meta(ge=1, le=256)] | None,
         Meta(description="Leading characters that `truncate` keeps of a string. An ip keeps its /24 or /48."),
     ] = None
+    vault: Annotated[
+        bool,
+        Meta(description='The value behind the token is kept in the vault, see [vault]. For mask = "token" only.'),
+    ] = False
     personal: Annotated[
         bool | None,
         Meta(
@@ -214,6 +276,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     pipeline: PipelineSettings = field(default_factory=PipelineSettings)
     batch: BatchSettings = field(default_factory=BatchSettings)
     keys: KeysSettings = field(default_factory=KeysSettings)
+    vault: VaultSettings = field(default_factory=VaultSettings)
     quarantine: QuarantineSettings = field(default_factory=QuarantineSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     log: LogSettings = field(default_factory=LogSettings)
@@ -222,3 +285,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def pipeline_name(self) -> str:
         """The pipeline's name in ledger, quarantine and logs."""
         return self.pipeline.name or self.sink.table
+
+    @property
+    def keeps_values(self) -> bool:
+        """Whether any column's values go into the vault."""
+        return any(column.vault for column in self.column)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from psycopg import Connection
 
 from sofetch.errors import KeyringError, SinkRefused
-from sofetch.load.migrations import latest_migration
+from sofetch.load.migrations import applied_migration, latest_migration
 from sofetch.settings import Settings
 
 
@@ -45,11 +45,7 @@ def require_schema(connection: Connection[Any]) -> None:
 
 def schema_state(connection: Connection[Any]) -> int | None:
     """Number of the newest migration in this database, or None where our schema is missing."""
-    row = connection.execute("SELECT to_regclass('sofetch.migration') IS NOT NULL").fetchone()
-    if not row or not row[0]:
-        return None
-    newest = connection.execute("SELECT coalesce(max(number), 0) FROM sofetch.migration").fetchone()
-    return int(newest[0]) if newest else 0
+    return applied_migration(connection)
 
 
 def pipeline_id(connection: Connection[Any], settings: Settings) -> int:

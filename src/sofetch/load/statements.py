@@ -20,9 +20,9 @@ def statement(name: str) -> bytes:
     return (files("sofetch.load") / "sql" / f"{name}.sql").read_bytes()
 
 
-def migration_files() -> list[str]:
-    """Names of the migrations without their ending, in the order in which they are applied."""
-    names = (entry.name for entry in (files("sofetch.load") / "sql").iterdir())
+def migration_files(folder: str = "") -> list[str]:
+    """Names of the migrations in ``sql/<folder>`` without their ending, in the order in which they are applied."""
+    names = (entry.name for entry in (files("sofetch.load") / "sql" / folder).iterdir())
     return sorted(name.removesuffix(".sql") for name in names if re.fullmatch(r"\d{4}_\w+\.sql", name))
 
 

@@ -10,14 +10,24 @@ import os
 from collections.abc import Callable
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
 
 KEY_BYTES: Final = 32
 TAG_BYTES: Final = 20
@@ -100,6 +110,60 @@ def block_decryption(key: bytes) -> Blocks:
     """AES backwards."""
     context = Cipher(AES(key), ECB()).decryptor  # noqa: S305  # as above
     return lambda blocks: context().update(blocks)
+
+
+def new_exchange_keys() -> tuple[bytes, bytes]:
+    """A new X25519 key pair: the private half as PEM (PKCS #8, not encrypted), the public half as PEM."""
+    private = X25519PrivateKey.generate()
+    return (
+        private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+        private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
+    )
+
+
+def hpke_sealer(public: bytes, *, info: bytes) -> tuple[bytes, Callable[[bytes], bytes]] | None:
+    """To an X25519 public key, as PEM or its 32 bytes: those bytes, and what seals to it; None if it is no such key.
+
+    HPKE of RFC 9180, base mode: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM. A sealed text is the ephemeral
+    public key (32 bytes) ‖ ciphertext ‖ tag (16 bytes), under a fresh ephemeral key each time.
+    """
+    try:
+        key = X25519PublicKey.from_public_bytes(public) if len(public) == KEY_BYTES else load_pem_public_key(public)
+        if not isinstance(key, X25519PublicKey):
+            return None
+        _HPKE.encrypt(b"", key, info)  # a point of low order is found here, not at the first message
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    return key.public_bytes_raw(), lambda plaintext: _HPKE.encrypt(plaintext, key, info)
+
+
+def hpke_opener(private_pem: bytes, *, info: bytes) -> tuple[bytes, Callable[[bytes], bytes | None]] | None:
+    """With an X25519 private key: its public half's 32 bytes, and what opens; None if the PEM holds no such key.
+
+    The opener gives None if key, info or a single bit differs.
+    """
+    try:
+        key = load_pem_private_key(private_pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: it is encrypted
+        return None
+    if not isinstance(key, X25519PrivateKey):
+        return None
+
+    def open_sealed(sealed: bytes) -> bytes | None:
+        try:
+            return _HPKE.decrypt(sealed, key, info)
+        except (InvalidTag, ValueError):  # ValueError: too short
+            return None
+
+    return key.public_key().public_bytes_raw(), open_sealed
+
+
+_HPKE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+
+
+def random_bytes(count: int) -> bytes:
+    """The system's randomness, for names that must not meet."""
+    return os.urandom(count)
 
 
 def random_key() -> bytes:

@@ -1,0 +1,148 @@
+"""The vault in Postgres: sealed values beside the tokens, in the schema ``sofetch_vault``, usually in its own database.
+
+Owns its statements. It must not open anything: what goes through here is sealed, and the key that opens it is not here.
+Who only loads can call ``store`` and nothing else; ``find``, ``find_subject`` and ``destroy_subject`` need roles of
+their own (``sofetch.load.roles``). One thread uses a store at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+from msgspec import Struct
+from psycopg import Connection
+from psycopg.rows import dict_row, kwargs_row
+
+from sofetch.errors import SinkRefused, SinkUnavailable
+from sofetch.load.connection import connect, require_version, sink_error
+from sofetch.load.migrations import VAULT, applied_migration, latest_migration
+from sofetch.load.statements import statement
+from sofetch.record import StoredValue, Vaulted
+from sofetch.settings import SinkSettings
+
+APPLY = "`sofetch schema --apply` makes the vault's schema too, where a column has vault = true"
+
+
+class Destroyed(Struct, frozen=True):
+    """What is gone of a subject: data keys, and the values that they sealed."""
+
+    keys: int
+    values: int
+
+
+class VaultStore:
+    """Connects when it must; a lost connection is made anew by the next call.
+
+    Every method raises SinkUnavailable (hold and retry) or SinkRefused (a person must act), both saying that it is
+    the vault.
+    """
+
+    def __init__(self, dsn: str, *, limits: SinkSettings | None = None) -> None:
+        self._dsn = dsn
+        self._limits = limits or SinkSettings(table="sofetch_vault.value")
+        self._connection: Connection[Any] | None = None
+
+    def __repr__(self) -> str:
+        return "<VaultStore>"  # the connection string can hold a password
+
+    def prepare(self) -> None:
+        """Connect, and refuse to start where the schema is missing or old, or may not be written to."""
+        with _Mapped(self):
+            _require_schema(self._ready())
+
+    def store(self, vaulted: Vaulted) -> int:
+        """Commit values that are not there yet, and the keys of those; how many values are new. Idempotent.
+
+        Returns after the commit.
+        """
+        if not vaulted.entries:
+            return 0
+        with _Mapped(self):
+            row = self._ready().execute(statement("vault/store"), _columns(vaulted)).fetchone()
+        return int(row[0]) if row else 0
+
+    def find(self, domain: str, token: str) -> list[StoredValue]:
+        """The value behind a token, once for each subject that had it. Still sealed."""
+        return self._values("vault/find", {"domain": domain, "token": token})
+
+    def find_subject(self, subject: str) -> list[StoredValue]:
+        """All values of a subject; ``subject`` is a token (``sofetch.mask.vaulting.subject_tokens``). Still sealed."""
+        return self._values("vault/find_subject", {"subject": subject})
+
+    def destroy_subject(self, subject: str) -> Destroyed:
+        """Delete a subject's keys, and with them every way to its values; the values too. Returns after the commit."""
+        with _Mapped(self), self._ready().cursor(row_factory=dict_row) as cursor:
+            row = cursor.execute(statement("vault/destroy_subject"), {"subject": subject}).fetchone() or {}
+        return Destroyed(keys=int(row["keys"]), values=int(row["values"]))
+
+    def close(self) -> None:
+        """Close the connection. Idempotent."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(psycopg.Error):
+                connection.close()
+
+    def _values(self, name: str, parameters: Mapping[str, str]) -> list[StoredValue]:
+        with _Mapped(self), self._ready().cursor(row_factory=kwargs_row(_stored)) as cursor:
+            return cursor.execute(statement(name), parameters).fetchall()
+
+    def _ready(self) -> Connection[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = connect(self._dsn, self._limits, role=" vault")
+        return self._connection
+
+
+class _Mapped:
+    """Turns what goes wrong inside into an error of the vault's, and gives the connection up."""
+
+    def __init__(self, store: VaultStore) -> None:
+        self._store = store
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+        if error is None:
+            return
+        self._store.close()
+        if isinstance(error, psycopg.Error):
+            error = sink_error(error)
+        if isinstance(error, SinkUnavailable | SinkRefused):
+            raise _of_vault(error) from None
+
+
+def _of_vault(error: SinkUnavailable | SinkRefused) -> SinkUnavailable | SinkRefused:
+    hint = error.hint.replace("SOFETCH_SINK_DSN", "SOFETCH_VAULT_DSN").replace("[sink]", "[vault]")
+    return type(error)(f"the vault: {error.what}", hint=hint, sqlstate=error.sqlstate)
+
+
+def _require_schema(connection: Connection[Any]) -> None:
+    require_version(connection)
+    applied, latest = applied_migration(connection, VAULT), latest_migration(VAULT)
+    if applied is None:
+        raise SinkRefused("the schema sofetch_vault is not in this database", hint=APPLY, sqlstate="3F000")
+    if applied < latest:
+        raise SinkRefused(f"the schema is at migration {applied}, this version needs {latest}", hint=APPLY)
+
+
+def _columns(vaulted: Vaulted) -> dict[str, list[Any]]:
+    # Sorted as the function asks: two writers that take the same values in different orders would deadlock.
+    entries = sorted(vaulted.entries, key=lambda entry: (entry.subject, entry.domain, entry.origin))
+    return {
+        "key_ids": [key.key_id.hex() for key in vaulted.keys],
+        "key_subjects": [key.subject for key in vaulted.keys],
+        "wrapped": [key.wrapped for key in vaulted.keys],
+        "subjects": [entry.subject for entry in entries],
+        "domains": [entry.domain for entry in entries],
+        "origins": [entry.origin for entry in entries],
+        "tokens": [entry.token for entry in entries],
+        "value_key_ids": [entry.key_id.hex() for entry in entries],
+        "sealed": [entry.sealed for entry in entries],
+    }
+
+
+def _stored(*, key_id: Any, **fields: Any) -> StoredValue:
+    return StoredValue(key_id=key_id.bytes, **fields)
