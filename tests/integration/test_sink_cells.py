@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
-from ipaddress import IPv4Interface, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import Any
 from uuid import UUID
 
@@ -47,7 +47,10 @@ ROUND_TRIPS: list[tuple[str, str, Cell, Any]] = [
     ("uuid", "varchar(36)", U, str(U)),
     ("inet", "inet", IPv4Interface("198.51.100.7/24"), IPv4Interface("198.51.100.7/24")),
     ("inet", "inet", IPv6Interface("2001:db8::1/128"), IPv6Interface("2001:db8::1").ip),
+    ("inet", "inet", IPv4Address("198.51.100.7"), IPv4Address("198.51.100.7")),
+    ("inet", "inet", IPv6Address("2001:db8::1"), IPv6Address("2001:db8::1")),
     ("inet", "text", IPv4Interface("198.51.100.7/32"), "198.51.100.7"),
+    ("inet", "text", IPv6Address("2001:db8::1"), "2001:db8::1"),
     ("jsonb", "jsonb", b'{"b": [1, 2.50, null], "a": "\\u00e9"}', '{"a": "\u00e9", "b": [1, 2.50, null]}'),
     ("jsonb", "json", b'{"b":  1}', '{"b":  1}'),
     ("text", "text", "Grüße \U0001f600", "Grüße \U0001f600"),

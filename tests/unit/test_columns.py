@@ -51,6 +51,13 @@ def test_every_type_has_an_sql_type() -> None:
         ({"mask": "truncate", "kind": "ip"}, "varchar(256)", "text", 19),
         ({"mask": "truncate", "truncate_to": 3}, "varchar(256)", "text", 10),
         ({"mask": "truncate", "truncate_to": 30}, "varchar(256)", "text", 30),
+        ({"mask": "reversible"}, "text", "text", None),
+        ({"mask": "reversible", "kind": "uuid"}, "text", "text", None),
+        ({"mask": "reversible", "kind": "int", "not_of_kind": "reject"}, "text", "text", None),
+        ({"mask": "reversible", "kind": "uuid", "not_of_kind": "reject"}, "varchar(256)", "text", 98),
+        ({"mask": "reversible", "kind": "email", "not_of_kind": "reject"}, "varchar(460)", "text", 460),
+        ({"mask": "ip"}, "inet", "inet", None),
+        ({"mask": "ip_prefix"}, "inet", "inet", None),
         ({"mask": "bucket", "kind": "email"}, "varchar(256)", "text", 253),
         ({"mask": "bucket", "kind": "date"}, "date", "date", None),
     ],
@@ -70,11 +77,24 @@ def test_masked_column_is_text_wide_enough_or_a_date(
         ("x" * 31, {"mask": "truncate", "truncate_to": 30}),
         ("a@" + "abc." * 62 + "comus", {"mask": "bucket", "kind": "email"}),
         ("x", {"mask": "redact"}),
+        ("2001:db8::1", {"mask": "reversible", "kind": "ip", "not_of_kind": "reject"}),
+        ("424cdd21-063a-43a7-b91b-7ca1a833afae", {"mask": "reversible", "kind": "uuid", "not_of_kind": "reject"}),
+        ("2026-11-23", {"mask": "reversible", "kind": "date", "not_of_kind": "reject"}),
+        (
+            "a" * 64 + "@" + "abc." * 62 + "comus",
+            {"mask": "reversible", "kind": "email", "not_of_kind": "reject"},
+        ),
     ],
 )
 def test_widest_cell_is_as_wide_as_the_column_says(value: str, given: Any) -> None:
     cell = cell_of(value, ring(entry("eightkid")), **given)
     assert len(str(cell)) == produced(column(**given)).max_chars
+
+
+@pytest.mark.parametrize("given", [{"mask": "token"}, {"mask": "reversible"}, {"mask": "redact"}])
+def test_shortest_result_needs_the_least_width(given: Any) -> None:
+    cell = cell_of("x", ring(entry("eightkid")), **given)
+    assert len(str(cell)) == produced(column(**given)).least_chars
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
@@ -11,11 +12,15 @@ import pytest
 from masking import K1, K2, cell_of, entry, mask_all, masker, message, ring
 from sofetch.errors import ConfigError
 from sofetch.record import Reason, Record, Value
-from sofetch.settings import ColumnSettings
+from sofetch.settings import ColumnSettings, MaskName
 
 EVERY_MASK: list[dict[str, Any]] = [
     {"mask": "token"},
     {"mask": "token", "kind": "ip"},
+    {"mask": "reversible"},
+    {"mask": "reversible", "kind": "uuid"},
+    {"mask": "ip"},
+    {"mask": "ip_prefix", "kind": "ip"},
     {"mask": "redact"},
     {"mask": "truncate", "kind": "ip"},
     {"mask": "truncate", "truncate_to": 2},
@@ -47,13 +52,22 @@ def test_sentinel_of_another_case_is_a_value() -> None:
 
 
 @pytest.mark.parametrize("value", ["not an ip", 7, True, 1.5, Decimal("1.5"), "1.2.3.4/24"])
-def test_value_not_of_its_kind_is_tokenised_as_a_string_and_counted(value: Value) -> None:
-    masked = mask_all(column(mask="token", kind="ip"), [value, "199.172.111.135", value])
+@pytest.mark.parametrize("mask", ["token", "reversible"])
+def test_value_not_of_its_kind_is_tokenised_as_a_string_and_counted(value: Value, mask: MaskName) -> None:
+    masked = mask_all(column(mask=mask, kind="ip"), [value, "199.172.111.135", value])
     assert masked.not_of_kind == {"masked": 2}
     assert not masked.rejections
     cells = [record.values[0] for record in masked.records]
-    assert cells[0] == cells[2] == cell_of(str(value).lower() if value is True else str(value))
-    assert cells[1] == cell_of("199.172.111.135", kind="ip")
+    assert cells[0] == cells[2] == cell_of(str(value).lower() if value is True else str(value), mask=mask)
+    assert cells[1] == cell_of("199.172.111.135", mask=mask, kind="ip")
+
+
+@pytest.mark.parametrize("mask", ["ip", "ip_prefix"])
+def test_what_is_no_address_is_rejected_where_the_column_holds_addresses(mask: MaskName) -> None:
+    masked = mask_all(column(mask=mask, not_of_kind="token"), ["192.0.2.1", "somewhere", 7, None])
+    assert [(it.reason, it.field) for it in masked.rejections] == [(Reason.NOT_OF_KIND, "masked")] * 2
+    assert len(masked.records) == 2
+    assert not masked.not_of_kind
 
 
 @pytest.mark.parametrize("setup", [setup for setup in EVERY_MASK if setup["mask"] != "redact"])
@@ -81,7 +95,7 @@ def test_value_not_of_its_kind_is_redacted_where_no_token_is_made(setup: dict[st
 @pytest.mark.parametrize("setup", EVERY_MASK)
 @pytest.mark.parametrize("value", ["\ud800", "x\udcffy", "\udfff@example.com"])
 def test_lone_surrogate_is_a_rejection_that_carries_no_exception_on(setup: dict[str, Any], value: str) -> None:
-    masked = mask_all(column(**setup), [value, "ok"])
+    masked = mask_all(column(**setup), [value, "1.2.3.4"])
     assert [(it.reason, it.field) for it in masked.rejections] == [(Reason.INVALID_UNICODE, "masked")]
     assert len(masked.records) == 1
 
@@ -151,6 +165,19 @@ def test_batch_divides_into_records_and_rejections_in_order_with_the_first_refus
     assert [(it.message.id, it.field) for it in masked.rejections] == [("m1", "ip"), ("m2", "mail")]
 
 
+def test_one_field_feeds_columns_of_several_masks_side_by_side() -> None:
+    columns = [
+        ColumnSettings(name="token", from_="ip", mask="token", kind="ip", domain="ip"),
+        ColumnSettings(name="network", from_="ip", mask="ip_prefix", domain="ip"),
+        ColumnSettings(name="sealed", from_="ip", mask="reversible", kind="ip", domain="ip"),
+        ColumnSettings(name="truncated", from_="ip", mask="truncate", kind="ip"),
+    ]
+    masked = masker(*columns).mask([Record(message(), ("199.172.111.135",) * 4)])
+    setups: list[dict[str, Any]] = [{"mask": it.mask, "kind": "ip", "domain": "ip"} for it in columns]
+    assert masked.records[0].values == tuple(cell_of("199.172.111.135", **setup) for setup in setups)
+    assert isinstance(masked.records[0].values[1], IPv4Address)
+
+
 def test_empty_batch_is_empty() -> None:
     masked = masker(column(mask="token")).mask([])
     assert (masked.records, masked.rejections, masked.not_of_kind) == ([], [], {})
@@ -171,6 +198,9 @@ def test_same_value_has_the_same_token_with_a_staged_and_a_retired_key_in_the_ri
     ("setup", "complaint"),
     [
         ({"mask": "truncate", "kind": "email"}, "does nothing for kind"),
+        ({"mask": "ip", "kind": "uuid"}, "does nothing for kind"),
+        ({"mask": "reversible", "domain": None, "from_": "user.IP"}, "cannot be its join domain"),
+        ({"mask": "ip_prefix", "domain": None, "from_": "user.IP"}, "cannot be its join domain"),
         ({"mask": "bucket", "kind": "string"}, "does nothing for kind"),
         ({"mask": "truncate"}, "needs its length"),
         ({"mask": "token", "domain": None, "from_": "user.IP"}, "cannot be its join domain"),
@@ -194,5 +224,18 @@ def test_fingerprints_name_every_derived_key_in_use() -> None:
         ("h1", "ip", "k2"),
         ("quarantine", "user_logins", "k2"),
         ("ledger", "user_logins", "k1"),
+    ]
+    assert len({it.fingerprint for it in prints}) == len(prints)
+
+
+def test_fingerprint_of_what_can_be_opened_is_the_primary_keys_and_each_schemes_own() -> None:
+    columns = [ColumnSettings(name=mask, mask=mask, domain="ip") for mask in ("ip_prefix", "reversible", "ip")]
+    keyring = ring(entry("k1", K1, "active"), entry("k2", K2))
+    prints = masker(*columns, *columns, keyring=keyring).fingerprints()
+    assert [(it.scheme, it.domain, it.kid) for it in prints] == [
+        ("ip", "ip", "k2"),
+        ("ip_prefix", "ip", "k2"),
+        ("r1", "ip", "k2"),
+        ("quarantine", "user_logins", "k2"),
     ]
     assert len({it.fingerprint for it in prints}) == len(prints)
