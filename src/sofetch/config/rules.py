@@ -28,6 +28,7 @@ def check_rules(draft: Draft, report: Report) -> None:
     _check_endpoint(draft.sections["source"], report)
     _check_table(draft.sections["sink"], report)
     _check_dsn(draft.sections["sink"], report)
+    _check_keys(draft.sections["keys"], report)
     _check_pipeline(draft.sections["pipeline"], report)
     _check_sizes(draft, report)
     for column in draft.columns:
@@ -109,6 +110,15 @@ def _holds_password(dsn: str) -> bool:
         return True
     query = dsn.partition("?")[2]
     return any(key.lower() in _PASSWORD_KEYS for key, _ in parse_qsl(query, keep_blank_values=True))
+
+
+def _check_keys(keys: Part, report: Report) -> None:
+    for file, secret in (("file", "secret"), ("reversible_file", "reversible_secret")):
+        if keys.has(file) and keys.has(secret):
+            what = f"[keys] has both `{file}` and `{secret}`"
+            report.error("keys_exclude", keys.at(secret), what, hint="drop one of the two")
+    if keys.given.get("endpoint") is not None:
+        _check_url(keys.at("endpoint"), "`endpoint`", keys.given["endpoint"], report)
 
 
 def _check_pipeline(pipeline: Part, report: Report) -> None:

@@ -1,20 +1,27 @@
 """The keyring: a handle to master keys that gives derived keys and never shows, copies or pickles material.
 
-Owns the keyring's JSON form, the statuses and their meaning, and key derivation (``pii/v1``). It must not do I/O; where
-the text comes from is ``sofetch.keys``. Error texts name the key by position or kid, never what it holds.
+Owns the meaning of a status, key derivation (``pii/v1``), and which of two keyrings is for what. It must not do I/O;
+where the text comes from, and who unwraps a wrapped key, is ``sofetch.keys``. Error texts name the key by position or
+kid, never what it holds.
 """
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
 from msgspec import Struct
 
 from sofetch.errors import KeyringError
-from sofetch.mask.keyring_text import KeyEntry, Status, parse_entries
+from sofetch.mask.keyring_text import (
+    KeyEntry,
+    Status,
+    Wrapped,
+    parse_entries,
+    problem_of_material,
+    problem_of_ring,
+    render_entries,
+)
 from sofetch.mask.primitives import hkdf_sha256, random_key
 
 PROTOCOL: Final = b"pii/v1"
@@ -23,7 +30,10 @@ FORM_HINT: Final = (
     "`sofetch keys new` makes one"
 )
 
-__all__ = ["Key", "KeyFingerprint", "Keyring", "Status", "new_keyring_text", "parse_keyring"]
+Unwrap = Callable[[str, Wrapped], bytes]
+"""Given the kid and the wrapped key, gives the material, or raises KeyringError."""
+
+__all__ = ["Key", "KeyFingerprint", "Keyring", "Keyrings", "Status", "Unwrap", "new_keyring_text", "parse_keyring"]
 
 
 class KeyFingerprint(Struct, frozen=True):
@@ -86,8 +96,13 @@ class Keyring(_Handle):
 
     __slots__ = ("_keys",)
 
-    def __init__(self, entries: list[KeyEntry]) -> None:
+    def __init__(self, entries: Sequence[KeyEntry]) -> None:
         self._keys = tuple(Key(entry) for entry in entries)
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """All of them, in the order of the ring."""
+        return self._keys
 
     @property
     def primary(self) -> Key:
@@ -107,14 +122,37 @@ class Keyring(_Handle):
 
     def get(self, kid: str) -> Key:
         """The key named ``kid``. Raises KeyringError if the ring has none of that name."""
-        for key in self._keys:
-            if key.kid == kid:
-                return key
-        raise KeyringError("the keyring has no key of the wanted kid", hint="use the keyring the data was made with")
+        return next((key for key in self._keys if key.kid == kid), None) or _no_such_key()
 
 
-def parse_keyring(text: str, *, where: str = "the keyring") -> Keyring:
-    """The keyring that ``text`` describes; ``where`` names it in errors.
+class Keyrings(_Handle):
+    """The ring for what can be reversed (``reversible``, ``ip``, ``ip_prefix``, quarantine) and the ring for the rest.
+
+    They may be one and the same. Where they are two, who only makes or looks up tokens need not hold the key to
+    anything that opens. No kid is in both, so that a kid alone says which ring to ask.
+    """
+
+    __slots__ = ("reversible", "tokens")
+
+    def __init__(self, tokens: Keyring, reversible: Keyring | None = None) -> None:
+        self.tokens = tokens
+        self.reversible = reversible or tokens
+        if reversible is not None and reversible is not tokens:
+            _refuse_shared_keys(tokens, reversible)
+
+    @property
+    def separate(self) -> bool:
+        """Whether there are two."""
+        return self.tokens is not self.reversible
+
+    def holding(self, kid: str) -> Keyring:
+        """The ring that has a key of that name. Raises KeyringError if neither has."""
+        rings = (self.reversible, self.tokens)
+        return next((ring for ring in rings if kid in [key.kid for key in ring.keys]), None) or _no_such_key()
+
+
+def parse_keyring(text: str, *, where: str = "the keyring", unwrap: Unwrap | None = None) -> Keyring:
+    """The keyring that ``text`` describes; ``where`` names it in errors, ``unwrap`` opens wrapped keys.
 
     Raises KeyringError that says which entry is wrong and how. No frame of its traceback holds material.
     """
@@ -122,15 +160,58 @@ def parse_keyring(text: str, *, where: str = "the keyring") -> Keyring:
     del text
     if isinstance(parsed, str):
         raise KeyringError(f"{where} {parsed}", hint=FORM_HINT)
-    return Keyring(parsed)
+    return Keyring(unwrapped(parsed, where=where, unwrap=unwrap))
+
+
+def unwrapped(entries: Sequence[KeyEntry], *, where: str, unwrap: Unwrap | None) -> list[KeyEntry]:
+    """The same entries, none of them wrapped. Raises KeyringError, as for a ring that was never wrapped."""
+    opened = [_unwrapped(entry, where=where, unwrap=unwrap) for entry in entries]
+    if (problem := problem_of_ring(opened)) is not None:
+        raise KeyringError(f"{where} {problem}", hint=FORM_HINT)
+    return opened
 
 
 def new_keyring_text(kid: str = "k1") -> str:
     """The JSON of a keyring with one new primary key. Keep it as you would a password."""
-    entry = {"kid": kid, "material": base64.b64encode(random_key()).decode(), "status": "primary"}
-    text = json.dumps({"keys": [entry]}, indent=2) + "\n"
+    text = render_entries([KeyEntry(kid, "primary", random_key())])
     parse_keyring(text)  # a kid that is not one is refused here, not at the next start
     return text
+
+
+def _unwrapped(entry: KeyEntry, *, where: str, unwrap: Unwrap | None) -> KeyEntry:
+    if entry.wrapped is None:
+        return entry
+    if unwrap is None:
+        raise KeyringError(
+            f"{where} has a key that AWS KMS wrapped: {entry.kid}", hint="load it by way of `sofetch.keys`"
+        )
+    opened = KeyEntry(entry.kid, entry.status, unwrap(entry.kid, entry.wrapped))
+    if (problem := problem_of_material(opened.material or b"")) is not None:
+        raise KeyringError(f"{where} has an unusable key {entry.kid}: {problem}", hint="was it wrapped by sofetch?")
+    return opened
+
+
+def _refuse_shared_keys(tokens: Keyring, reversible: Keyring) -> None:
+    shared = sorted({key.kid for key in tokens.keys} & {key.kid for key in reversible.keys})
+    if shared:
+        raise KeyringError(
+            f"kid {', '.join(shared)} is in both keyrings: a kid alone must say which key is meant",
+            hint="give the reversible keyring kids of its own, as in `sofetch keys new --kid r1 -o FILE`",
+        )
+    if not _identities(tokens).isdisjoint(_identities(reversible)):
+        raise KeyringError(
+            "one key is in both keyrings, so that who holds the one holds the other",
+            hint="make the reversible keyring anew with `sofetch keys new`, if nothing was masked with it yet",
+        )
+
+
+def _identities(ring: Keyring) -> set[bytes]:
+    usable = (key for key in ring.keys if key.status != "destroyed")
+    return {key.fingerprint(scheme="keyring", domain="identity").fingerprint for key in usable}
+
+
+def _no_such_key() -> NoReturn:
+    raise KeyringError("the keyring has no key of the wanted kid", hint="use the keyring the data was made with")
 
 
 def _derivation(material: bytes) -> Callable[[bytes, int], bytes]:

@@ -1,55 +1,30 @@
-"""Where the keyring comes from: the environment or a file that nobody else can read.
+"""The keyring file, which nobody else can read: guarded when it is read, whole when it is written.
 
-Owns finding, guarding and creating the keyring file. It must not understand keys (``sofetch.mask.keyring`` does), and
-it invents none: no key, no start. Error texts name variables and paths, never content.
+Owns mode, owner and durability. Error texts name paths, never content.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+import tempfile
 from pathlib import Path
 from typing import Final
 
 from sofetch.errors import KeyringError
-from sofetch.mask.keyring import Keyring, new_keyring_text, parse_keyring
-from sofetch.settings import KeysSettings
+from sofetch.keys.places import NO_KEY_HINT
+from sofetch.mask.keyring import Keyring, Unwrap, new_keyring_text, parse_keyring
 
-KEYRING_VARIABLE: Final = "SOFETCH_KEYRING"
-FILE_VARIABLE: Final = "SOFETCH_KEYRING_FILE"
 MAX_KEYRING_BYTES: Final = 1_048_576
 
-NO_KEY_HINT: Final = (
-    f"make one with `sofetch keys new -o FILE` and name it in {FILE_VARIABLE} or in [keys] file, "
-    f"or put its JSON in {KEYRING_VARIABLE}"
-)
 
-
-def load_keyring(keys: KeysSettings, *, environ: Mapping[str, str]) -> Keyring:
-    """The keyring of SOFETCH_KEYRING (its JSON), else of the file in SOFETCH_KEYRING_FILE, else of ``[keys] file``.
-
-    Raises KeyringError: none named, both variables set, or a keyring or file that is not fit for use.
-    """
-    inline, named = environ.get(KEYRING_VARIABLE), environ.get(FILE_VARIABLE)
-    if inline and named:
-        raise KeyringError(f"both {KEYRING_VARIABLE} and {FILE_VARIABLE} are set", hint="unset one of them")
-    if inline:
-        del inline  # parse_keyring drops its own, so that no frame of a traceback holds the text
-        return parse_keyring(environ[KEYRING_VARIABLE], where=f"the keyring in {KEYRING_VARIABLE}")
-    path = named or keys.file
-    if not path:
-        raise KeyringError("there is no key: nothing names a keyring", hint=NO_KEY_HINT)
-    return load_keyring_file(path)
-
-
-def load_keyring_file(path: str | os.PathLike[str]) -> Keyring:
+def load_keyring_file(path: str | os.PathLike[str], *, unwrap: Unwrap | None = None) -> Keyring:
     """The keyring in a file of mode 0600 or stricter that this user or root owns; a link is judged by its target.
 
     Raises KeyringError if the file is missing, unreadable, open to others, or not a keyring.
     """
     place = Path(path).expanduser()
-    return parse_keyring(_read_guarded(place), where=f"keyring file {place}")
+    return parse_keyring(read_keyring_file(place), where=f"keyring file {place}", unwrap=unwrap)
 
 
 def write_new_keyring(path: str | os.PathLike[str], *, kid: str = "k1") -> None:
@@ -57,8 +32,11 @@ def write_new_keyring(path: str | os.PathLike[str], *, kid: str = "k1") -> None:
 
     Raises KeyringError if there is a file already, or it cannot be written.
     """
-    place = Path(path).expanduser()
-    data = new_keyring_text(kid).encode()
+    create_keyring_file(Path(path).expanduser(), new_keyring_text(kid))
+
+
+def create_keyring_file(place: Path, text: str) -> None:
+    """Write a new file of mode 0600. An existing file is never touched. Raises KeyringError."""
     try:
         descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
@@ -70,10 +48,47 @@ def write_new_keyring(path: str | os.PathLike[str], *, kid: str = "k1") -> None:
             f"{place} cannot be made ({_cause(error)})", hint="choose a folder you can write to"
         ) from None
     try:
-        _write_all(descriptor, data)
+        _write_all(descriptor, text.encode())
     except OSError as error:
         place.unlink(missing_ok=True)
         raise KeyringError(f"{place} cannot be written ({_cause(error)})", hint="nothing was left behind") from None
+
+
+def replace_keyring_file(path: str | os.PathLike[str], text: str) -> None:
+    """Put another keyring in the place of the one in this file, whole or not at all; the mode is 0600.
+
+    A link stays, its target is replaced. Raises KeyringError, and then the file is as it was.
+    """
+    place = Path(path).expanduser().resolve()
+    made: Path | None = None
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)  # 0600 from the start
+        made = Path(name)
+        _keep_owner(descriptor, place)
+        _write_all(descriptor, text.encode())
+        made.replace(place)
+        _sync_folder(place.parent)
+    except OSError as error:
+        if made is not None:
+            made.unlink(missing_ok=True)
+        raise KeyringError(
+            f"keyring file {place} cannot be replaced ({_cause(error)})", hint="it is as it was before"
+        ) from None
+
+
+def _keep_owner(descriptor: int, place: Path) -> None:
+    """Root that changes the service's keyring leaves it the service's."""
+    if os.geteuid() == 0:
+        owner = place.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
@@ -83,7 +98,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _read_guarded(place: Path) -> str:
+def read_keyring_file(place: Path) -> str:
     """Opened first and judged by the descriptor, so that what is judged is what is read."""
     try:
         # Without O_NONBLOCK a named pipe would wait for a writer for ever.

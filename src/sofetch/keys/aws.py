@@ -1,0 +1,149 @@
+"""AWS Secrets Manager and KMS: fetching and storing a keyring, wrapping and unwrapping a key.
+
+Owns the calls, their limits, and what their failures mean. Every failure is a KeyringError: without the key nothing
+starts. botocore's texts and answers are never passed on, and while a key is under way botocore logs nothing of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any, Final, NoReturn
+
+import botocore.session
+from botocore import exceptions as boto
+from botocore.config import Config
+
+from sofetch.errors import KeyringError
+from sofetch.mask.keyring_text import Wrapped
+from sofetch.settings import KeysSettings
+
+ATTEMPTS: Final = 3
+_CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9.:]{0,79}")
+_REGION_IN_ARN: Final = re.compile(r"arn:[a-z0-9-]+:(?:secretsmanager|kms):([a-z0-9-]+):")
+_DENIED: Final = re.compile(r"AccessDenied|NotAuthorized|AuthFailure|OptInRequired|NotAuthorised")
+_CREDENTIALS: Final = re.compile(
+    r"InvalidClientTokenId|UnrecognizedClient|MissingAuthenticationToken|ExpiredToken|SignatureDoesNotMatch|"
+    r"InvalidSignature|IncompleteSignature|RequestTimeTooSkewed"
+)
+_MISSING: Final = frozenset({"ResourceNotFoundException", "NotFoundException"})
+_NOT_OPENED: Final = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})
+
+
+def fetch_secret(name: str, keys: KeysSettings) -> str:
+    """The current text of a secret. Raises KeyringError: denied, missing, no answer in time, or no text."""
+    doing = f"read AWS secret {name}"
+    with _client("secretsmanager", name, keys, doing) as client:
+        text = client.get_secret_value(SecretId=name).get("SecretString")
+    if not isinstance(text, str):
+        raise KeyringError(f"AWS secret {name} holds no text", hint="store the keyring's JSON as SecretString")
+    return text
+
+
+def store_secret(name: str, text: str, keys: KeysSettings) -> None:
+    """Make the text the secret's current version; AWS keeps the one before as AWSPREVIOUS. Raises KeyringError."""
+    with _client("secretsmanager", name, keys, f"update AWS secret {name}") as client:
+        client.put_secret_value(SecretId=name, SecretString=text)
+
+
+def wrap_key(kid: str, material: bytes, *, kms_key: str, keys: KeysSettings) -> Wrapped:
+    """The key encrypted by a KMS key, bound to its kid. Raises KeyringError."""
+    with _client("kms", kms_key, keys, f"wrap key {kid} with KMS key {kms_key}") as client:
+        answer = client.encrypt(KeyId=kms_key, Plaintext=material, EncryptionContext=_context(kid))
+    return Wrapped(answer["CiphertextBlob"], kms_key)
+
+
+def unwrap_key(kid: str, wrapped: Wrapped, keys: KeysSettings) -> bytes:
+    """The material of a wrapped key. Only the KMS key it names is asked. Raises KeyringError."""
+    doing = f"unwrap key {kid} with KMS key {wrapped.kms_key}"
+    with _client("kms", wrapped.kms_key, keys, doing) as client:
+        answer = client.decrypt(
+            CiphertextBlob=wrapped.ciphertext, KeyId=wrapped.kms_key, EncryptionContext=_context(kid)
+        )
+    return bytes(answer["Plaintext"])
+
+
+def _context(kid: str) -> dict[str, str]:
+    """Stands in CloudTrail, can be asked for in a key policy, and keeps one kid's key from serving as another's."""
+    return {"sofetch": "keyring", "kid": kid}
+
+
+@contextmanager
+def _client(service: str, resource: str, keys: KeysSettings, doing: str) -> Iterator[Any]:
+    """A client for one call; whatever goes wrong in it becomes a KeyringError."""
+    try:
+        with _unlogged(), closing(_make_client(service, resource, keys)) as client:
+            yield client
+    except KeyringError:
+        raise
+    except Exception as error:  # noqa: BLE001  # botocore lets through what urllib3 and sockets raise, too
+        _refuse(error, doing, keys)
+
+
+def _make_client(service: str, resource: str, keys: KeysSettings) -> Any:
+    in_arn = _REGION_IN_ARN.match(resource)
+    config = Config(
+        connect_timeout=keys.timeout_seconds,
+        read_timeout=keys.timeout_seconds,
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        user_agent_extra="sofetch",
+    )
+    return botocore.session.get_session().create_client(
+        service, region_name=keys.region or (in_arn and in_arn[1]), endpoint_url=keys.endpoint, config=config
+    )
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """At DEBUG botocore logs parameters and answers, which here are keys. For the whole process, for one call."""
+    before = logging.root.manager.disable
+    logging.disable(max(before, logging.DEBUG))
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def _refuse(error: Exception, doing: str, keys: KeysSettings) -> NoReturn:
+    why, hint, code = _of_answer(error) if isinstance(error, boto.ClientError) else _of_connection(error, keys)
+    raise KeyringError(f"cannot {doing}: {why}", hint=hint, code=code) from None
+
+
+def _of_answer(error: boto.ClientError) -> tuple[str, str, str]:
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    code = code if _CODE.fullmatch(code) else "unknown"
+    why = f"AWS answers {code}"
+    if code in _MISSING:
+        return f"there is no such thing ({code})", "check name, region and account", "keyring_missing"
+    if _DENIED.search(code):
+        return why, f"let the role {_WANTED}", "keyring_denied"
+    if _CREDENTIALS.search(code):
+        return why, "check the AWS credentials, their expiry, and this machine's clock", "keyring_denied"
+    if code in _NOT_OPENED:
+        return why, "it was wrapped by another KMS key, for another kid, or was altered", "keyring"
+    return why, "look the code up in the API reference of the service; nothing starts without the key", "keyring"
+
+
+_WANTED: Final = "call secretsmanager:GetSecretValue, and kms:Decrypt with the encryption context sofetch=keyring"
+
+
+def _of_connection(error: Exception, keys: KeysSettings) -> tuple[str, str, str]:  # noqa: PLR0911  # one for each
+    match error:
+        case boto.NoCredentialsError() | boto.PartialCredentialsError() | boto.CredentialRetrievalError():
+            return "no AWS credentials found", "give a role, a profile, or AWS_ACCESS_KEY_ID", "keyring_denied"
+        case boto.TokenRetrievalError() | boto.SSOError() | boto.NoAuthTokenError() | boto.LoginError():
+            return "the AWS login has ended", "log in again with `aws sso login`", "keyring_denied"
+        case boto.NoRegionError():
+            return "no AWS region", "set [keys] region or AWS_DEFAULT_REGION, or give an ARN", "keyring"
+        case boto.ReadTimeoutError() | boto.ConnectTimeoutError():
+            why = f"no answer in {ATTEMPTS} tries of {keys.timeout_seconds} s"
+            return why, "can this machine reach the service (endpoint, proxy, firewall)?", "keyring_unreachable"
+        case boto.EndpointConnectionError() | boto.ProxyConnectionError() | boto.SSLError():
+            return "the service is not to be reached", "check region, endpoint, network and TLS", "keyring_unreachable"
+        case boto.ParamValidationError() | boto.ValidationError() | ValueError():
+            return "a setting is not usable", "check name, [keys] region and endpoint", "keyring"
+        case _:
+            why = f"the call failed ({type(error).__name__})"
+            return why, "check the network, then try again", "keyring_unreachable"
