@@ -96,9 +96,8 @@ class Desk:
         with self._changed:
             self._registry.free(permit.reservation)
             self._pace.failed(permit.poll)
-            self._failures += 1
-            self._note(error)
-            delay = backoff_seconds(self._failures, jitter=self._agenda.jitter)
+            self._note(self._receives, error)
+            delay = backoff_seconds(self._receives.failures, jitter=self._agenda.jitter)
             self._paused_until = self._clock.monotonic() + delay
             self._changed.notify_all()
 

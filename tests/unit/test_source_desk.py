@@ -1,0 +1,72 @@
+"""What the desk tells the consumer of calls that go on failing."""
+
+from __future__ import annotations
+
+import pytest
+
+from sofetch.ack import Acknowledgement
+from sofetch.errors import SourceRefused, SourceUnavailable
+from sofetch.record import Message
+from sofetch.source.agenda import Agenda
+from sofetch.source.desk import Desk
+from sofetch.source.pace import Pace
+from sofetch.source.registry import Registry
+from sofetch.source.transport import RawMessage
+from sofetch.testing import FakeClock
+
+
+class Round:
+    """A desk with one message of it loaded, whose delete is planned."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        registry = Registry(max_messages=100, max_bytes=1 << 24)
+        agenda = Agenda(registry, jitter=lambda: 1.0)
+        self.desk = Desk(registry, agenda, Pace(receivers=1, wait_seconds=1), clock=self.clock, queue="q")
+        self.gather()
+        self.receive([RawMessage(id="a", receipt_handle="h", body=b"{}")])
+        assert [message.id for message in self.gather()] == ["a"]
+        self.desk.settle(Acknowledgement(delete=("a",)))
+
+    def gather(self) -> list[Message]:
+        return list(self.desk.gather(max_messages=10, max_bytes=1_000, wait_seconds=0))
+
+    def receive(self, raws: list[RawMessage]) -> None:
+        permit = self.desk.permit()
+        assert permit is not None
+        self.desk.arrived(permit, raws)
+
+    def fail_delete(self, error: SourceUnavailable | SourceRefused) -> None:
+        self.clock.advance(60)
+        work = self.desk.next_work()
+        while work is not None and work.call.name != "DELETE":
+            self.desk.work_answered(work, [], started=self.clock.monotonic())
+            work = self.desk.next_work()
+        assert work is not None
+        self.desk.work_failed(work, error)
+
+
+def test_refused_deletes_are_told_though_receives_go_on_succeeding() -> None:
+    round_ = Round()
+    for _ in range(3):
+        round_.receive([])
+        round_.fail_delete(SourceRefused("denied", code="denied"))
+    with pytest.raises(SourceRefused):
+        round_.gather()
+
+
+def test_deletes_that_go_on_failing_are_told_though_receives_go_on_succeeding() -> None:
+    round_ = Round()
+    for _ in range(3):
+        round_.receive([])
+        round_.fail_delete(SourceUnavailable("away"))
+    with pytest.raises(SourceUnavailable):
+        round_.gather()
+
+
+def test_two_failed_deletes_are_borne_in_silence() -> None:
+    round_ = Round()
+    for _ in range(2):
+        round_.receive([])
+        round_.fail_delete(SourceUnavailable("away"))
+    assert round_.gather() == []
