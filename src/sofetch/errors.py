@@ -94,6 +94,20 @@ class SinkRefused(SofetchError):
         self.sqlstate = sqlstate
 
 
+class AuditUnavailable(SofetchError):
+    """The audit row could not be written. Fail closed: what it would have told of was not done, nothing was shown."""
+
+    code = "audit_unavailable"
+    exit_code = ExitCode.UNAVAILABLE
+
+
+class NotApproved(SofetchError):
+    """A recovery lacks an approval, or its request has run out, was altered, or was used before."""
+
+    code = "not_approved"
+    exit_code = ExitCode.USAGE
+
+
 class EmbeddedError(SofetchError):
     """The embedded queue or Postgres could not be started."""
 

@@ -16,6 +16,10 @@ from sofetch.load.schema import apply_schema, plan_schema
 from sofetch.load.statements import migration_files, statement
 
 EXPECTED = {
+    "audit": [
+        "seq bigint", "at timestamp with time zone", "actor text", "action text", "purpose text", "ticket text",
+        "detail jsonb", "kid text", "previous bytea", "digest bytea",
+    ],
     "key_fingerprint": [
         "scheme text", "domain text", "kid text", "fingerprint bytea", "created_at timestamp with time zone",
     ],

@@ -47,6 +47,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("scan", "sofetch.cli.scan:scan", "Find personal data in a file or a queue."),
         Entry("report", "sofetch.cli.report:report", "Report on a table's privacy."),
     ),
+    "Govern": (Entry("audit", "sofetch.cli.audit:audit", "Show and verify who was shown or erased what."),),
     "About": (
         Entry("settings", "sofetch.cli.settings:settings", "List every setting and its environment variable."),
         Entry("completion", "sofetch.cli.about:completion", "Print the completion script of a shell."),
