@@ -154,6 +154,8 @@ def test_a_name_that_postgres_cannot_hold_is_refused(name: str) -> None:
         'mask = "token"\nmax_length = 3',
         'mask = "token"\npersonal = false',
         'mask = "token"\nredact_to = "x"',
+        'mask = "ip"\nredact_to = "x"',
+        'mask = "reversible"\ntruncate_to = 3',
         'mask = "redact"\nkind = "ip"',
         'mask = "redact"\ndomain = "ip"',
         'mask = "truncate"\nkind = "ip"\ndomain = "ip"',
@@ -180,6 +182,10 @@ def test_keys_that_exclude_each_other_are_refused(keys: str) -> None:
         'mask = "bucket"\nkind = "ip"',
         'mask = "truncate"\nkind = "email"',
         'mask = "truncate"',
+        'mask = "ip"\nkind = "string"',
+        'mask = "ip_prefix"\nkind = "email"',
+        'mask = "ip"\nnot_of_kind = "token"',
+        'mask = "reversible"\nfrom = "a[0]"',
         'mask = "token"\nfrom = "a[0]"',
         'mask = "redact"\nredact_to = "\\u0000"',
     ],
@@ -263,10 +269,50 @@ def test_a_value_of_the_envelope_needs_no_type(value: str, kind: str) -> None:
     assert load_text(text).column[0].type == kind
 
 
-def test_kinds_of_one_domain_that_differ_are_a_warning() -> None:
-    more = '[[column]]\nname = "b"\nmask = "token"\nkind = "email"\ndomain = "item"'
-    [finding] = lint(column='mask = "token"', more=more)
+@pytest.mark.parametrize("mask", ["token", "reversible"])
+def test_kinds_of_one_domain_that_differ_are_a_warning(mask: str) -> None:
+    more = f'[[column]]\nname = "b"\nmask = "{mask}"\nkind = "email"\ndomain = "item"'
+    [finding] = lint(column=f'mask = "{mask}"', more=more)
     assert (finding.severity, finding.code) == ("warning", "domain_of_two_kinds")
+
+
+def test_kinds_of_one_domain_may_differ_where_the_masks_do() -> None:
+    more = '[[column]]\nname = "b"\nfrom = "item"\nmask = "ip_prefix"\ndomain = "item"'
+    assert lint(column='mask = "token"', more=more) == []
+
+
+@pytest.mark.parametrize("mask", ["token", "reversible"])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        'name = "gender"',
+        'name = "is_admin"',
+        'name = "x"\nfrom = "user.country"',
+        'name = "x"\nfrom = "user.countryCode"',
+        'name = "masked_locale"',
+        'name = "emailVerified"',
+    ],
+)
+def test_a_token_of_what_has_few_values_is_refused_with_the_reason(keys: str, mask: str) -> None:
+    [finding] = lint(column=f'{keys}\nmask = "{mask}"\ndomain = "d"')
+    assert (finding.severity, finding.code) == ("error", "few_values")
+    assert "how often each token comes" in finding.what
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        'name = "gender"\nmask = "token"\npersonal = true',
+        'name = "gender"\nmask = "redact"',
+        'name = "locale"',
+        'name = "device_id"\nmask = "token"',
+        'name = "is"\nmask = "token"',
+        'name = "message"\nmask = "token"',
+        'name = "ip"\nmask = "ip"',
+    ],
+)
+def test_what_has_many_values_or_is_meant_or_makes_no_token_is_let_through(keys: str) -> None:
+    assert lint(column=keys) == []
 
 
 @pytest.mark.parametrize("column", ['name = "email"', 'name = "x"\nfrom = "user.clientIP"', 'name = "ssn"'])

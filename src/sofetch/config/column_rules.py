@@ -12,11 +12,12 @@ from typing import Final, get_args
 
 import msgspec
 
-from sofetch.columns import unsuited
+from sofetch.columns import ADDRESS_MASKS, unsuited
 from sofetch.config.report import Report, did_you_mean
 from sofetch.config.shape import Part
 from sofetch.decode.single import default_cell
 from sofetch.errors import ConfigError
+from sofetch.few_values import few_values
 from sofetch.paths import Path, parse_path
 from sofetch.personal import personal_by_name
 from sofetch.settings import ColumnSettings, ColumnType, LimitSettings
@@ -35,11 +36,14 @@ ENVELOPE_TYPES: Final[dict[str, tuple[ColumnType, ...]]] = {
 
 _ATTRIBUTE = re.compile(r"attribute:[A-Za-z0-9_.-]{1,256}")
 _MASK_ONLY = ("kind", "domain", "not_of_kind", "sentinels", "redact_to", "truncate_to")
-_UNMASKED_ONLY = ("default", "type", "max_length", "personal")
+_UNMASKED_ONLY = ("default", "type", "max_length")
 _BODY_ONLY = ("from", "default")
 _UNREADABLE_IN_KEY = re.compile(r'["\\\x00-\x1f]')  # the decoder's parser cannot look for such keys
 _KEYS_OF_MASK: Final[dict[str, frozenset[str]]] = {
     "token": frozenset({"kind", "domain", "not_of_kind", "sentinels"}),
+    "reversible": frozenset({"kind", "domain", "not_of_kind", "sentinels"}),
+    "ip": frozenset({"kind", "domain", "not_of_kind", "sentinels"}),
+    "ip_prefix": frozenset({"kind", "domain", "not_of_kind", "sentinels"}),
     "redact": frozenset({"redact_to", "sentinels"}),
     "truncate": frozenset({"kind", "not_of_kind", "sentinels", "redact_to", "truncate_to"}),
     "bucket": frozenset({"kind", "not_of_kind", "sentinels", "redact_to"}),
@@ -87,6 +91,8 @@ def _check_company(column: Part, report: Report) -> None:
     if column.has("mask"):
         _refuse(column, _UNMASKED_ONLY, report, why="a masked column cannot have `{}`", hint=_without_mask)
         _check_keys_of_mask(column, report)
+        if column.given.get("personal") is False:
+            _refuse(column, ("personal",), report, why="a masked column cannot have `{}` = false", hint=_without_mask)
     else:
         _refuse(column, _MASK_ONLY, report, why="`{}` does nothing without `mask`", hint=_with_mask)
     if column.has("value"):
@@ -111,7 +117,7 @@ def _without_mask(key: str) -> str:
 
 
 def _with_mask(key: str) -> str:
-    return f'add mask = "token" (or redact, truncate, bucket), or drop `{key}`'
+    return f'add mask = "token" (or another), or drop `{key}`'
 
 
 def _without_value(key: str) -> str:
@@ -135,6 +141,34 @@ def _check_mask(column: Part, report: Report) -> None:
     settings = as_settings(column)
     if settings is not None and (reason := unsuited(settings)) is not None:
         report.error("bad_mask", column.at("mask"), f"{title(column)}: {reason.what}", hint=reason.hint)
+
+
+def _check_address_mask(column: Part, report: Report) -> None:
+    """What the default values stand for here must not be said: an address column takes addresses alone."""
+    mask = column.given.get("mask")
+    if mask not in ADDRESS_MASKS:
+        return
+    if column.given.get("kind") == "string":
+        hint = 'drop it: the kind is "ip"'
+        report.error("bad_mask", column.at("kind"), f'{title(column)}: mask "{mask}" takes no strings', hint=hint)
+    if column.given.get("not_of_kind") == "token":
+        hint = "drop it: what is no address is rejected; name in `sentinels` what means nothing, as `unknown`"
+        what = f"{title(column)} holds addresses, in which there is no room for a token"
+        report.error("bad_mask", column.at("not_of_kind"), what, hint=hint)
+
+
+def _check_few_values(column: Part, report: Report) -> None:
+    """Refuse a token of what has few values, unless it is said to be meant."""
+    if column.given.get("mask") not in {"token", "reversible"} or column.given.get("personal") is True:
+        return
+    what = next(filter(None, (few_values(column.given.get(key, "")) for key in ("from", "name"))), None)
+    if what is not None:
+        hint = (
+            'mask = "redact" if nobody needs it; without `mask` and with personal = false if it is not personal; '
+            "personal = true if tokens are wanted all the same"
+        )
+        why = "has so few values that how often each token comes tells what it is"
+        report.error("few_values", column.at("mask"), f"{title(column)} looks like {what}, which {why}", hint=hint)
 
 
 def _check_from(column: Part, report: Report) -> None:
@@ -202,6 +236,8 @@ _RULES = (
     _check_name,
     _check_company,
     _check_mask,
+    _check_address_mask,
+    _check_few_values,
     _check_from,
     _check_value,
     _check_max_length,

@@ -178,14 +178,13 @@ def _check_dedupe(draft: Draft, report: Report) -> None:
 
 
 def _check_domains(columns: list[Part], report: Report) -> None:
-    """Tokens of one domain are there to be joined; of different kinds they never meet."""
-    first: dict[str, tuple[str, str]] = {}
+    """What one mask makes in one domain is there to be joined; of different kinds it never meets."""
+    first: dict[tuple[str, str], tuple[str, str]] = {}
     for column in columns:
         settings = as_settings(column)
-        if settings is None or settings.mask != "token":
+        if settings is None or settings.mask not in {"token", "reversible"}:
             continue
-        domain = token_domain(settings)
-        kind, name = first.setdefault(domain, (settings.kind, settings.name))
+        kind, name = first.setdefault((settings.mask, token_domain(settings)), (settings.kind, settings.name))
         if kind != settings.kind:
             what = f'{title(column)}, kind "{settings.kind}", cannot join `{name}` of the same domain, kind "{kind}"'
             report.warning("domain_of_two_kinds", column.at("kind"), what, hint="give both one kind, or two domains")

@@ -12,7 +12,7 @@ from binascii import Error as NotBase64
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Final, Literal, assert_never
+from typing import Final, Literal, assert_never, get_args
 
 from sofetch.errors import ConfigError, KeyringError
 from sofetch.mask.canonical import IPV4, IPV6
@@ -32,6 +32,7 @@ IP_PREFIX: Final = "ip_prefix"
 
 AddressMask = Literal["ip", "ip_prefix"]
 ReversibleMask = Literal["reversible", AddressMask]
+REVERSIBLE_MASKS: Final = frozenset(get_args(ReversibleMask))
 
 Closed = str | IPv4Address | IPv6Address
 """What one of these masks made, as the table gives it back."""
