@@ -16,7 +16,7 @@ from sofetch.clock import SystemClock
 from sofetch.decode import compile_decoder
 from sofetch.errors import SourceUnavailable
 from sofetch.events import Events, Stopped, WorkerStarted
-from sofetch.keys import load_keyring
+from sofetch.keys import load_keyrings
 from sofetch.load.dsn import resolve_dsn
 from sofetch.load.postgres import PostgresSink
 from sofetch.mask import compile_masker
@@ -64,7 +64,7 @@ class Pipeline:
         environ = os.environ if environ is None else environ
         clock, events, stop = SystemClock(), events or Events(), stop or Stop()
         outages = Outages(clock=clock, events=events, stop=stop, patience_seconds=patience_seconds)
-        masker = compile_masker(settings, load_keyring(settings.keys, environ=environ))
+        masker = compile_masker(settings, load_keyrings(settings.keys, environ=environ))
         sink = PostgresSink(settings, dsn=resolve_dsn(settings.sink, environ=environ))
         try:
             outages.outlast("database", lambda: sink.prepare(masker.fingerprints()))

@@ -85,12 +85,15 @@ def _guarded(where: str, look: Callable[[], list[Finding]]) -> list[Finding]:
 
 
 def _check_keys(settings: Settings) -> list[Finding]:
-    from sofetch.keys import load_keyring
+    from sofetch.keys import load_keyrings
     from sofetch.mask import compile_masker
 
-    keyring = load_keyring(settings.keys, environ=os.environ)
-    compile_masker(settings, keyring)
-    what = f"primary key {keyring.primary.kid}, fingerprint {keyring_fingerprint(keyring)}"
+    rings = load_keyrings(settings.keys, environ=os.environ)
+    compile_masker(settings, rings)
+    what = f"primary key {rings.tokens.primary.kid}, fingerprint {keyring_fingerprint(rings.tokens)}"
+    if rings.separate:
+        other = rings.reversible
+        what += f"; for what can be reversed {other.primary.kid}, fingerprint {keyring_fingerprint(other)}"
     return [Finding(severity="ok", code="keys_present", where="keys", what=what)]
 
 
@@ -112,12 +115,12 @@ def _check_database(settings: Settings) -> list[Finding]:
 
 
 def _check_key_use(settings: Settings, dsn: str) -> list[Finding]:
-    from sofetch.keys import load_keyring
+    from sofetch.keys import load_keyrings
     from sofetch.load.key_check import check_key_use
     from sofetch.mask import compile_masker
 
     try:
-        masker = compile_masker(settings, load_keyring(settings.keys, environ=os.environ))
+        masker = compile_masker(settings, load_keyrings(settings.keys, environ=os.environ))
     except KeyringError:
         return []  # that is a finding of its own already
     return check_key_use(settings, dsn=dsn, fingerprints=masker.fingerprints())

@@ -27,6 +27,8 @@ OVERRIDE_ENV = {"SOFETCH_<SECTION>_<KEY>": "Overrides one setting; `sofetch sett
 KEY_ENV = {
     "SOFETCH_KEYRING": "The keyring itself, as JSON.",
     "SOFETCH_KEYRING_FILE": "Path of the keyring file, mode 0600.",
+    "SOFETCH_KEYS_SECRET": "AWS secret that holds the keyring.",
+    "SOFETCH_REVERSIBLE_KEYRING, …_FILE": "The keyring for what can be reversed, if it is another.",
 }
 QUEUE_ENV = {
     "SOFETCH_SOURCE_QUEUE": "Queue name or URL; overrides [source] queue.",

@@ -19,7 +19,7 @@ from sofetch.errors import KeyringError
 
 if TYPE_CHECKING:
     from sofetch.cli.peeked import Peeked
-    from sofetch.mask.keyring import Keyring
+    from sofetch.mask.keyring import Keyrings
     from sofetch.settings import Settings
 
 
@@ -64,11 +64,11 @@ def peek(frame: Frame, *, number: int, show_pii: bool) -> None:
             frame.say(line)
 
 
-def _keyring(frame: Frame, settings: Settings) -> Keyring | None:
-    from sofetch.keys import load_keyring
+def _keyring(frame: Frame, settings: Settings) -> Keyrings | None:
+    from sofetch.keys import load_keyrings
 
     try:
-        return load_keyring(settings.keys, environ=os.environ)
+        return load_keyrings(settings.keys, environ=os.environ)
     except KeyringError as error:
         frame.note(f"masked fields are hidden: {error.what}")
         return None

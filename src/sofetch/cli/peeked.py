@@ -16,7 +16,7 @@ from sofetch.decode import compile_decoder
 from sofetch.paths import parse_path
 
 if TYPE_CHECKING:
-    from sofetch.mask.keyring import Keyring
+    from sofetch.mask.keyring import Keyring, Keyrings
     from sofetch.record import Message, Record, Rejection
     from sofetch.settings import Settings
 
@@ -39,7 +39,7 @@ class Peeked:
 
 
 def look(
-    messages: Sequence[Message], *, settings: Settings, keyring: Keyring | None, in_the_clear: bool
+    messages: Sequence[Message], *, settings: Settings, keyring: Keyring | Keyrings | None, in_the_clear: bool
 ) -> list[Peeked]:
     """Each message as it may be shown, in the order given."""
     if in_the_clear:
@@ -52,7 +52,7 @@ def look(
 
 
 def _masked(
-    records: Sequence[Record], settings: Settings, keyring: Keyring | None
+    records: Sequence[Record], settings: Settings, keyring: Keyring | Keyrings | None
 ) -> tuple[dict[str, dict[str, object]], list[Rejection]]:
     """Rows by message id, and what could not be masked."""
     names = [column.name for column in settings.column]
@@ -65,7 +65,7 @@ def _masked(
         return {key: dict(zip(names, values, strict=True)) for key, values in hidden.items()}, []
     from sofetch.mask import compile_masker
 
-    masked = compile_masker(settings, keyring).mask(records)
+    masked = compile_masker(settings, keyring, loads=False).mask(records)
     rows = {row.message_id: dict[str, object](zip(names, row.values, strict=True)) for row in masked.records}
     return rows, list(masked.rejections)
 

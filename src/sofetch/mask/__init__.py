@@ -1,7 +1,7 @@
 """Masking: what makes personal values tokens, and nothing else. See ``policy`` for the way through it."""
 
 from sofetch.mask.identity import ledger_key
-from sofetch.mask.keyring import KeyFingerprint, Keyring, new_keyring_text, parse_keyring
+from sofetch.mask.keyring import KeyFingerprint, Keyring, Keyrings, new_keyring_text, parse_keyring
 from sofetch.mask.policy import Masker, compile_masker
 from sofetch.mask.reversible import open_column, reveal
 from sofetch.mask.seal import unseal
@@ -9,6 +9,7 @@ from sofetch.mask.seal import unseal
 __all__ = [
     "KeyFingerprint",
     "Keyring",
+    "Keyrings",
     "Masker",
     "compile_masker",
     "ledger_key",

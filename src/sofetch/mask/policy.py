@@ -9,30 +9,44 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from sofetch.columns import token_domain
+from sofetch.columns import VAULT_SUBJECT_DOMAIN, token_domain
 from sofetch.mask.column import ColumnMasker
 from sofetch.mask.identity import LEDGER_SCHEME, Identity
-from sofetch.mask.keyring import KeyFingerprint, Keyring
-from sofetch.mask.schemes import keys_of_scheme
+from sofetch.mask.keyring import KeyFingerprint, Keyring, Keyrings
+from sofetch.mask.schemes import H1, keys_of_scheme, ring_of_mask
 from sofetch.mask.seal import QUARANTINE_SCHEME, Sealer
+from sofetch.mask.vaulter import Vaulter, compile_vaulter
+from sofetch.mask.vaulting import RecoveryPublicKey
 from sofetch.record import Cell, Masked, MaskedRecord, Reason, Record, Rejection, SealedRejection, Value
 from sofetch.settings import Settings
 
 
-def compile_masker(settings: Settings, keyring: Keyring) -> Masker:
-    """The masker of a configuration, every key derived. Raises ConfigError for a mask that cannot work."""
+def compile_masker(
+    settings: Settings, keys: Keyring | Keyrings, *, recovery: RecoveryPublicKey | None = None, loads: bool = True
+) -> Masker:
+    """The masker of a configuration, every key derived. One keyring alone serves for everything.
+
+    A masker that ``loads`` needs the recovery public key where a column has ``vault``, and raises KeyringError without
+    it; one that only shows what would be loaded makes nothing for the vault. Raises ConfigError for a mask that cannot
+    work.
+    """
+    rings = keys if isinstance(keys, Keyrings) else Keyrings(keys)
     return Masker(
-        columns=[ColumnMasker(column, keyring) if column.mask else None for column in settings.column],
-        identity=Identity(settings, keyring),
-        sealer=Sealer(pipeline=settings.pipeline_name, keyring=keyring),
-        fingerprints=_fingerprints(settings, keyring),
+        columns=[
+            ColumnMasker(column, ring_of_mask(column.mask, rings)) if column.mask else None
+            for column in settings.column
+        ],
+        identity=Identity(settings, rings.tokens),
+        sealer=Sealer(pipeline=settings.pipeline_name, keyring=rings.reversible),
+        fingerprints=_fingerprints(settings, rings),
+        vaulter=compile_vaulter(settings, rings.tokens, recovery) if loads else None,
     )
 
 
 class Masker:
     """Masks records and seals rejections. Threads may share one."""
 
-    __slots__ = ("_columns", "_fingerprints", "_identity", "_sealer")
+    __slots__ = ("_columns", "_fingerprints", "_identity", "_sealer", "_vaulter")
 
     def __init__(
         self,
@@ -41,11 +55,13 @@ class Masker:
         identity: Identity,
         sealer: Sealer,
         fingerprints: list[KeyFingerprint],
+        vaulter: Vaulter | None,
     ) -> None:
         self._columns = tuple(columns)
         self._identity = identity
         self._sealer = sealer
         self._fingerprints = fingerprints
+        self._vaulter = vaulter
 
     def mask(self, records: Sequence[Record]) -> Masked:
         """Mask a batch. Every record is in exactly one of the result's two lists, in order.
@@ -67,8 +83,9 @@ class Masker:
                 refused.setdefault(row, (reason, column.name))
             if masked.not_of_kind:
                 not_of_kind[column.name] = masked.not_of_kind
+        vaulted = self._vaulter.collect(records, cells, refused) if self._vaulter is not None else None
         rows = self._records(records, cells, refused)
-        return Masked(rows, _rejections(records, refused), not_of_kind)
+        return Masked(rows, _rejections(records, refused), not_of_kind, vaulted)
 
     def seal(self, rejections: Sequence[Rejection]) -> list[SealedRejection]:
         """Encrypt the bodies of rejections for quarantine, one for one, in order. Nonces are random."""
@@ -98,15 +115,17 @@ def _rejections(records: Sequence[Record], refused: dict[int, tuple[Reason, str]
     return [Rejection(records[row].message, *refused[row]) for row in sorted(refused)]
 
 
-def _fingerprints(settings: Settings, keyring: Keyring) -> list[KeyFingerprint]:
+def _fingerprints(settings: Settings, rings: Keyrings) -> list[KeyFingerprint]:
     used = sorted({(column.mask, token_domain(column)) for column in settings.column if column.mask is not None})
     prints = [
         key.fingerprint(scheme=scheme, domain=domain)
         for mask, domain in used
-        for scheme, key in keys_of_scheme(mask, keyring)
+        for scheme, key in keys_of_scheme(mask, ring_of_mask(mask, rings))
     ]
+    if settings.keeps_values:
+        prints.append(rings.tokens.token_chain[0].fingerprint(scheme=H1, domain=VAULT_SUBJECT_DOMAIN))
     pipeline = settings.pipeline_name
-    prints.append(keyring.primary.fingerprint(scheme=QUARANTINE_SCHEME, domain=pipeline))
+    prints.append(rings.reversible.primary.fingerprint(scheme=QUARANTINE_SCHEME, domain=pipeline))
     if settings.sink.dedupe != "message":
-        prints.append(keyring.oldest.fingerprint(scheme=LEDGER_SCHEME, domain=pipeline))
+        prints.append(rings.tokens.oldest.fingerprint(scheme=LEDGER_SCHEME, domain=pipeline))
     return prints

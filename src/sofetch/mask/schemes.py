@@ -16,7 +16,7 @@ from typing import Final, assert_never
 from sofetch.columns import kind_of, token_domain, unsuited
 from sofetch.errors import ConfigError
 from sofetch.mask.canonical import IPV4
-from sofetch.mask.keyring import Key, Keyring
+from sofetch.mask.keyring import Key, Keyring, Keyrings
 from sofetch.mask.primitives import KEY_BYTES, TAG_BYTES, Hash, keyed_hash
 from sofetch.mask.reversible import R1, encrypt_addresses, seal_column
 from sofetch.record import Cell
@@ -74,6 +74,11 @@ def keys_of_scheme(mask: MaskName, keyring: Keyring) -> list[tuple[str, Key]]:
             return []
         case _:
             assert_never(mask)
+
+
+def ring_of_mask(mask: MaskName, rings: Keyrings) -> Keyring:
+    """The keyring that a mask works with: what can be opened again has one of its own, where there are two."""
+    return rings.reversible if mask in {"reversible", "ip", "ip_prefix"} else rings.tokens
 
 
 def token_key(key: Key, domain: str) -> bytes:
