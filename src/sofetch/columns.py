@@ -11,7 +11,7 @@ from typing import Final, assert_never
 
 from msgspec import Struct
 
-from sofetch.settings import ColumnSettings, ColumnType, Kind, MaskName
+from sofetch.settings import ColumnSettings, ColumnType, Kind, MaskName, Settings
 
 MASKED_CHARS: Final = 256
 """Width of a masked text column: room for every scheme, and for what a later one may need."""
@@ -21,6 +21,9 @@ TOKEN_CHARS: Final = len("h1.") + 8 + len(".") + 40
 
 ADDRESS_MASKS: Final = frozenset[MaskName]({"ip", "ip_prefix"})
 """Masks that make an address of an address, and take nothing else."""
+
+VAULT_SUBJECT_DOMAIN: Final = "vault-subject"
+"""Domain of the tokens that the vault knows subjects by; no column may join it."""
 
 IP_NETWORK_CHARS: Final = len("ffff:ffff:ffff::/48")
 DOMAIN_CHARS: Final = 253
@@ -85,8 +88,25 @@ def token_domain(column: ColumnSettings) -> str:
     return column.domain or column.from_ or column.name
 
 
+def vault_subject(settings: Settings) -> ColumnSettings | None:
+    """The column that names whom a row is about; None where [vault] names none that there is."""
+    return next((column for column in settings.column if column.name == settings.vault.subject), None)
+
+
 def unsuited(column: ColumnSettings) -> Unsuited | None:
     """Why the column's mask cannot work, or None if it can."""
+    return _unvaultable(column) or _unmaskable(column)
+
+
+def _unvaultable(column: ColumnSettings) -> Unsuited | None:
+    if column.vault and column.mask != "token":
+        return Unsuited("the vault keeps what is behind tokens only", 'set mask = "token", or drop `vault`')
+    if column.mask in KEYED_MASKS and token_domain(column) == VAULT_SUBJECT_DOMAIN:
+        return Unsuited(f'the domain "{VAULT_SUBJECT_DOMAIN}" is the vault\'s own', "give it another `domain`")
+    return None
+
+
+def _unmaskable(column: ColumnSettings) -> Unsuited | None:
     mask = column.mask
     if mask is None:
         return None
