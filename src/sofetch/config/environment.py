@@ -2,8 +2,8 @@
 
 Owns how a variable is named and its text read. What the text means is checked with the rest of the configuration,
 so that a wrong one is found like a wrong line of the file, under the variable's name. An empty variable counts as
-unset: a container's manifest often cannot leave one out. SOFETCH_SINK_DSN may hold a password and is therefore
-never read here; the sink asks for it when it connects.
+unset: a container's manifest often cannot leave one out. SOFETCH_SINK_DSN and SOFETCH_VAULT_DSN may hold a password
+and are therefore never read here; sink and vault ask for them when they connect.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from msgspec import inspect
 
 from sofetch.config.positions import Path
 from sofetch.config.report import nearest
-from sofetch.config.schema import COLUMN, SINK_DSN_VARIABLE, Key, choices, sections
+from sofetch.config.schema import COLUMN, DSN_VARIABLES, Key, choices, sections
 from sofetch.findings import Finding
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
@@ -36,7 +36,7 @@ def override(document: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict
     for path, key, variable in known:
         _put(document, path, _read(given[variable], _type_of(key, path, document)))
     variables = {path: variable for path, _, variable in known}
-    settled = {*variables.values(), SINK_DSN_VARIABLE, *(finding.where for finding in findings)}
+    settled = {*variables.values(), *DSN_VARIABLES, *(finding.where for finding in findings)}
     return variables, findings + list(_unknown(set(given) - settled, document))
 
 
@@ -62,7 +62,7 @@ def _claims(document: dict[str, Any]) -> Iterator[tuple[str, Path, Key]]:
         if section == COLUMN:
             continue
         for key in keys.values():
-            if key.variable != SINK_DSN_VARIABLE and isinstance(document.get(section, {}), dict):
+            if key.variable not in DSN_VARIABLES and isinstance(document.get(section, {}), dict):
                 yield key.variable, (section, key.name), key
     for index, name in _named_columns(document):
         for key in sections()[COLUMN].values():

@@ -14,6 +14,7 @@ from sofetch.config.column_rules import as_settings, check_column, is_identifier
 from sofetch.config.positions import Path
 from sofetch.config.report import Report, did_you_mean, shown
 from sofetch.config.shape import Draft, Part
+from sofetch.config.vault_rules import check_vault
 
 _PASSWORD_KEYS = frozenset({"password", "sslpassword"})
 _PASSWORD_WORD = re.compile(r"(?:^|\s)(?:ssl)?password\s*=", re.IGNORECASE)
@@ -27,7 +28,8 @@ def check_rules(draft: Draft, report: Report) -> None:
     _check_queue(draft.sections["source"], report)
     _check_endpoint(draft.sections["source"], report)
     _check_table(draft.sections["sink"], report)
-    _check_dsn(draft.sections["sink"], report)
+    _check_dsn(draft.sections["sink"], report, section="sink")
+    _check_dsn(draft.sections["vault"], report, section="vault")
     _check_keys(draft.sections["keys"], report)
     _check_pipeline(draft.sections["pipeline"], report)
     _check_sizes(draft, report)
@@ -36,6 +38,7 @@ def check_rules(draft: Draft, report: Report) -> None:
     _check_names_are_unique(draft.columns, report)
     _check_dedupe(draft, report)
     _check_domains(draft.columns, report)
+    check_vault(draft, report)
 
 
 def _check_queue(source: Part, report: Report) -> None:
@@ -94,15 +97,16 @@ def _check_table(sink: Part, report: Report) -> None:
         report.error("bad_table", sink.at("table"), f"the schema `{names[0]}` is not for your tables", hint=hint)
 
 
-def _check_dsn(sink: Part, report: Report) -> None:
-    dsn = sink.given.get("dsn")
+def _check_dsn(part: Part, report: Report, *, section: str) -> None:
+    dsn = part.given.get("dsn")
     if dsn is not None and _holds_password(dsn):
-        hint = "give the whole string in SOFETCH_SINK_DSN, or in a file of mode 0600 that `dsn_file` names"
-        report.error("inline_secret", sink.at("dsn"), "`dsn` holds a password", hint=hint)
-    if sink.has("dsn") and sink.has("dsn_file"):
-        report.error(
-            "keys_exclude", sink.at("dsn_file"), "[sink] has both `dsn` and `dsn_file`", hint="drop one of the two"
+        hint = (
+            f"give the whole string in SOFETCH_{section.upper()}_DSN, or in a file of mode 0600 that `dsn_file` names"
         )
+        report.error("inline_secret", part.at("dsn"), "`dsn` holds a password", hint=hint)
+    if part.has("dsn") and part.has("dsn_file"):
+        what = f"[{section}] has both `dsn` and `dsn_file`"
+        report.error("keys_exclude", part.at("dsn_file"), what, hint="drop one of the two")
 
 
 def _holds_password(dsn: str) -> bool:

@@ -15,7 +15,7 @@ from msgspec import Struct, inspect
 from sofetch.settings import ColumnSettings, Settings
 
 COLUMN = "column"
-SINK_DSN_VARIABLE = "SOFETCH_SINK_DSN"
+DSN_VARIABLES = frozenset({"SOFETCH_SINK_DSN", "SOFETCH_VAULT_DSN"})
 
 
 class SettingDoc(Struct, frozen=True, kw_only=True):
@@ -86,10 +86,16 @@ def describe_type(kind: inspect.Type) -> str:  # noqa: PLR0911  # one for each t
             return "one of " + ", ".join(f'"{value}"' for value in _in_file_order(kind))
         case inspect.ListType():
             return "a list, each " + describe_type(kind.item_type)
+        case inspect.StructType():
+            return "a table with " + _in_words([f"`{item.encode_name}`" for item in kind.fields])
         case inspect.UnionType():
             return " or ".join(describe_type(part) for part in kind.types if not isinstance(part, inspect.NoneType))
         case _:
             raise TypeError(f"settings have no such type: {type(kind).__name__}")
+
+
+def _in_words(names: list[str]) -> str:
+    return " and ".join([*([", ".join(names[:-1])] if names[1:] else []), names[-1]])
 
 
 def choices(kind: inspect.Type) -> tuple[str, ...]:
