@@ -174,6 +174,70 @@ class QuarantineSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     expire_days: Annotated[int, Meta(ge=1, le=3_650, description="Days until a quarantined body may be purged.")] = 30
 
 
+class ApproverSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[[recovery.approver]]: one who may approve a recovery."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100, description="Who it is, as the audit names them.")]
+    public_key: Annotated[
+        str, Meta(min_length=1, description="Their Ed25519 public key: the line between the lines of its PEM.")
+    ]
+
+
+class RecoverySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[recovery]: on what terms `sofetch recover` shows a value again."""
+
+    approvals: Annotated[
+        int, Meta(ge=0, le=10, description="How many others must approve a recovery before it runs.")
+    ] = 0
+    request_hours: Annotated[
+        int, Meta(ge=1, le=720, description="Hours after which a prepared request can no longer be run.")
+    ] = 24
+    approver: Annotated[
+        list[ApproverSettings],
+        Meta(description="Those who may approve, as [[recovery.approver]] with `name` and `public_key`."),
+    ] = field(default_factory=list)
+
+
+class ErasureTableSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[[erasure.table]]: one more table that holds rows about the subject."""
+
+    name: Annotated[str, Meta(min_length=1, description="The table, `name` or `schema.name`.")]
+    subject_column: Annotated[Name, Meta(description="Column that names the subject, plain or as a token.")]
+    token_columns: Annotated[
+        list[Name], Meta(description="Columns whose values are replaced by random ones in mode `randomise`.")
+    ] = field(default_factory=list)
+    domain: Annotated[
+        Domain | None, Meta(description="Join domain of `subject_column`. Default: that of the subject's own columns.")
+    ] = None
+    kind: Annotated[Kind, Meta(description="How the subject is made canonical in `domain`.")] = "string"
+
+
+class ErasureSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[erasure]: what `sofetch erase` does beside destroying the subject's keys in the vault."""
+
+    subject: Annotated[
+        str | None, Meta(description="Column that names whom a row is about. Default: [vault] subject.")
+    ] = None
+    mode: Annotated[
+        Literal["delete", "randomise"],
+        Meta(
+            description="`delete` removes the subject's rows; `randomise` keeps them and replaces the subject and every "
+            "token in them by random ones, so that counts stay and nothing joins."
+        ),
+    ] = "delete"
+    backup_days: Annotated[
+        Annotated[int, Meta(ge=0, le=3_650)] | None,
+        Meta(description="Days that backups and archived logs of the databases are kept: the receipt says until when."),
+    ] = None
+    table: Annotated[
+        list[ErasureTableSettings],
+        Meta(
+            description="Tables beside the sink's, as [[erasure.table]] with `name`, `subject_column`, `token_columns` "
+            "and, where the subject's tokens there are of another join domain, `domain` and `kind`."
+        ),
+    ] = field(default_factory=list)
+
+
 class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """[limits]: what a body may be before it is refused unread."""
 
@@ -278,6 +342,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     keys: KeysSettings = field(default_factory=KeysSettings)
     vault: VaultSettings = field(default_factory=VaultSettings)
     quarantine: QuarantineSettings = field(default_factory=QuarantineSettings)
+    recovery: RecoverySettings = field(default_factory=RecoverySettings)
+    erasure: ErasureSettings = field(default_factory=ErasureSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     log: LogSettings = field(default_factory=LogSettings)
 

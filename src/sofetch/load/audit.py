@@ -6,7 +6,7 @@ Owns the statements and the lock that keeps the chain one chain. What a row's di
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -65,6 +65,13 @@ class AuditTable:
         except psycopg.Error as error:
             raise sink_error(error) from None
 
+    def erased_tokens(self, fingerprints: Sequence[str]) -> set[str]:
+        """Those of the fingerprints that an erasure destroyed the values of."""
+        try:
+            return {row[0] for row in self._connection.execute(ERASED, [list(fingerprints)])}
+        except psycopg.Error as error:
+            raise sink_error(error) from None
+
     def close(self) -> None:
         """Close the connection. Idempotent."""
         self._connection.close()
@@ -101,6 +108,10 @@ FROM sofetch.audit
 WHERE %(last)s::bigint IS NULL
    OR seq > (SELECT max(seq) FROM sofetch.audit) - %(last)s::bigint
 ORDER BY seq
+"""
+ERASED = """
+SELECT f FROM unnest(%s::text[]) AS f
+WHERE EXISTS (SELECT FROM sofetch.audit AS a WHERE a.action = 'erase' AND a.detail -> 'tokens' ? f)
 """
 
 

@@ -10,7 +10,8 @@ import os
 from collections.abc import Callable
 from typing import Final
 
-from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
@@ -25,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
+    load_der_public_key,
     load_pem_private_key,
     load_pem_public_key,
 )
@@ -159,6 +161,34 @@ def hpke_opener(private_pem: bytes, *, info: bytes) -> tuple[bytes, Callable[[by
 
 
 _HPKE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+
+
+def signer(private_pem: bytes) -> tuple[bytes, Callable[[bytes], bytes]] | None:
+    """With an Ed25519 private key in PEM: its public half's 32 bytes, and what signs; None if it holds no such key."""
+    try:
+        key = load_pem_private_key(private_pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: it is encrypted
+        return None
+    return (key.public_key().public_bytes_raw(), key.sign) if isinstance(key, Ed25519PrivateKey) else None
+
+
+def verifier(public_der: bytes) -> tuple[bytes, Callable[[bytes, bytes], bool]] | None:
+    """With an Ed25519 public key in DER: its 32 bytes, and what judges (signature, data); None if it is no such key."""
+    try:
+        key = load_der_public_key(public_der)
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    if not isinstance(key, Ed25519PublicKey):
+        return None
+
+    def is_signed(signature: bytes, data: bytes) -> bool:
+        try:
+            key.verify(signature, data)
+        except InvalidSignature:
+            return False
+        return True
+
+    return key.public_bytes_raw(), is_signed
 
 
 def random_bytes(count: int) -> bytes:
