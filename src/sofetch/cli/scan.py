@@ -32,7 +32,7 @@ _LONGEST_PATH = 32
 _EXAMPLE = """\
 sofetch scan events.jsonl
 sofetch scan --queue -n 200
-sofetch scan --json - < events.jsonl | jq '.fields[] | select(.exposed)'
+head -n 500 events.jsonl | sofetch scan --json - | jq '.fields[].path'
 """
 
 

@@ -6,10 +6,11 @@ shown.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final
+from typing import Final, NoReturn
 
 import msgspec
 
@@ -45,8 +46,8 @@ class Survey:
         """Look at one body; one that is no JSON is counted and left."""
         self.messages += 1
         try:
-            document = _DECODER.decode(body.removeprefix(_BYTE_ORDER_MARK))
-        except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError):
+            document = _parse(body.removeprefix(_BYTE_ORDER_MARK))
+        except (ValueError, ArithmeticError, RecursionError):
             self.unreadable += 1
             return
         pending: list[tuple[Place, object]] = [((), document)]
@@ -118,6 +119,17 @@ def _leading_to(places: Iterable[Place]) -> dict[Place, set[str]]:
             if step is not None:
                 keys.setdefault(place[:depth], set()).add(step)
     return keys
+
+
+def _parse(body: bytes) -> object:
+    try:
+        return _DECODER.decode(body)
+    except msgspec.DecodeError:  # stricter than most: lone surrogates, for one
+        return json.loads(body, parse_float=Decimal, parse_constant=_refuse)
+
+
+def _refuse(_name: str) -> NoReturn:
+    raise ValueError("NaN and the infinities are not JSON")
 
 
 def _number(value: object) -> str:

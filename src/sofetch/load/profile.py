@@ -136,7 +136,10 @@ def _snapshot(settings: Settings, dsn: str) -> Iterator[Connection[Any]]:
         with connection.transaction():
             yield connection
     except psycopg.Error as error:
-        raise sink_error(error) from None
+        mapped = sink_error(error)
+        if error.sqlstate == _STATEMENT_CANCELLED:
+            mapped.hint = "raise [sink] statement_timeout_seconds, or sample fewer rows"
+        raise mapped from None
     finally:
         connection.close()
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from sofetch.report.markup import Markup, bar, facts, joined, legend, table, tag, text
 from sofetch.report.verdicts import Verdict, percent
-from sofetch.report.words import METHOD, headline, summary
+from sofetch.report.words import METHOD, headline, moment, of_rows, summary
 
 if TYPE_CHECKING:
     from sofetch.report.privacy import ColumnReport, PrivacyReport, Spread
@@ -54,7 +54,7 @@ def _policy(style: str) -> str:
 def _sections(report: PrivacyReport) -> list[Markup]:
     return [
         tag("h1", text("Privacy report")),
-        tag("p", text(f"Table {report.table} in database {report.database}, {report.made_at}"), class_="under"),
+        tag("p", text(f"Table {report.table} in database {report.database}, {moment(report)}"), class_="under"),
         _banner(report),
         tag("h2", text("In plain words")),
         *(tag("p", text(sentence)) for sentence in summary(report)),
@@ -90,7 +90,7 @@ def _identity(report: PrivacyReport) -> Markup:
             ("Table", text(report.table)),
             ("Database", text(report.database)),
             ("Pipeline", text(report.pipeline)),
-            ("Date", text(report.made_at)),
+            ("Date", text(moment(report))),
             ("Rows counted", text(examined)),
             ("Values looked at", text(f"{report.values_seen:,}")),
             ("Columns", text(len(report.columns))),
@@ -143,8 +143,8 @@ def _key_figures(column: ColumnReport, spread: Spread) -> Markup:
 def _charts(name: str, spread: Spread) -> list[Markup]:
     if not spread.present:
         return []
-    small = f"{percent(spread.share_below_5)} of the rows share their value with fewer than four others"
-    common = f"The commonest value stands in {percent(spread.top_share)} of the rows"
+    small = f"Fewer than five with the same value: {of_rows(spread.share_below_5)}"
+    common = f"The commonest value: {of_rows(spread.top_share)}"
     return [
         tag("figure", bar(f"{name}: {small}", _parts(spread)), tag("figcaption", text(small))),
         tag("figure", bar(f"{name}: {common}", [("b", spread.top_share)]), tag("figcaption", text(common))),
@@ -166,7 +166,7 @@ def _together(report: PrivacyReport) -> Markup:
     parts += _verdict(together.verdict)
     spread = together.spread
     if spread is not None and spread.present:
-        small = f"{percent(spread.share_below_5)} of the rows are in groups smaller than 5"
+        small = f"Fewer than five with the same combination: {of_rows(spread.share_below_5)}"
         parts += [
             facts(
                 (
@@ -198,4 +198,4 @@ def _numbers_of(column: ColumnReport) -> list[Markup]:
     counts = (spread.present, column.nulls or 0, spread.groups, spread.singles, spread.smallest)
     shares = (spread.share_below_5, spread.share_below_10, spread.top_share)
     shown = [text("–" if count is None else f"{count:,}") for count in counts]
-    return [*first, *shown, *(text(percent(share)) for share in shares)]
+    return [*first, *shown, *(text(percent(share) if spread.present else "–") for share in shares)]

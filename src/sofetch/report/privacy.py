@@ -15,13 +15,11 @@ import msgspec
 from msgspec import Struct
 
 from sofetch.detect import Sign, Tally
-from sofetch.report.verdicts import Seen, Verdict, judge_column, judge_together
+from sofetch.report.verdicts import Seen, Verdict, judge_column, judge_together, singles_out
 
 if TYPE_CHECKING:
     from sofetch.load.profile import ColumnProfile, Groups, TableProfile
     from sofetch.settings import ColumnSettings, Settings
-
-_SINGLING_SHARE = 0.5
 
 
 class Spread(Struct, frozen=True, kw_only=True):
@@ -125,7 +123,7 @@ class Observer:
     def _singles_out(self, column: ColumnProfile) -> bool:
         if column.groups is None or any(sign.counts for sign in self.tally(column.name).signs()):
             return True
-        return column.groups.rows > 1 and column.groups.singles > _SINGLING_SHARE * column.groups.rows
+        return singles_out(column.groups)
 
 
 def privacy_report(
@@ -166,7 +164,7 @@ def _column(profile: ColumnProfile, column: ColumnSettings | None, rows: int, ob
     return ColumnReport(
         name=profile.name,
         declared=profile.declared,
-        scheme=None if column is None else column.mask,
+        scheme=_scheme(column),
         source=None if column is None else column.value or column.from_ or column.name,
         nulls=None if groups is None else rows - groups.rows,
         spread=_spread(groups),
@@ -174,6 +172,12 @@ def _column(profile: ColumnProfile, column: ColumnSettings | None, rows: int, ob
         signs=signs,
         verdict=judge_column(column, seen),
     )
+
+
+def _scheme(column: ColumnSettings | None) -> str | None:
+    if column is None or column.mask is None:
+        return None
+    return f"{column.mask} + vault" if column.vault else column.mask
 
 
 def _together(profile: TableProfile, observer: Observer) -> Together:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sofetch.load.profile import Groups
     from sofetch.settings import ColumnSettings
 
-_TOKEN_SCHEMES: Final = frozenset({"token", "reversible", "vault"})
+_TOKEN_SCHEMES: Final = frozenset({"token", "reversible"})
 _ENOUGH_ROWS = 50
 """Fewer rows say nothing about frequencies."""
 
@@ -59,6 +59,11 @@ def judge_column(column: ColumnSettings | None, seen: Seen) -> Verdict:
     return _in_the_clear(column, seen)
 
 
+def singles_out(groups: Groups) -> bool:
+    """Whether most values occur once, in rows enough to say so."""
+    return groups.rows >= _ENOUGH_ROWS and groups.singles > _SINGLING_SHARE * groups.rows
+
+
 def judge_together(columns: Sequence[str], groups: Groups | None, *, rows: int) -> Verdict:
     """The verdict on the columns in the clear taken together."""
     if not columns or not rows:
@@ -73,10 +78,11 @@ def judge_together(columns: Sequence[str], groups: Groups | None, *, rows: int) 
         return Verdict(
             severity="ok", what=f"every combination stands in at least {groups.smallest} rows (k = {groups.smallest})"
         )
+    few, alone = _percent(groups.below_5, rows), _percent(groups.singles, rows)
     return Verdict(
         severity="warning",
-        what=f"{_percent(groups.below_5, rows)} of the rows share their combination with fewer than four others, "
-        f"{_percent(groups.singles, rows)} with none: who knows these fields of a person can find the person's row",
+        what=f"{few} of the rows share their combination with fewer than four others, {alone} with none at all: who "
+        "knows these fields of a person can find the person's row",
         hint="coarsen what is not needed in full (a month for a date, a main version, a language without its country), "
         "or let only few people read it",
     )
@@ -107,7 +113,6 @@ _WHAT_MASKS_DO: Final = {
     "reversible": "tokens: equal values can be counted and joined; only a holder of the key can read them",
     "ip": "encrypted addresses: equal ones can be joined; only a holder of the key can read them",
     "ip_prefix": "encrypted addresses that keep their networks together; only a holder of the key can read them",
-    "vault": "tokens: equal values can be counted and joined; recoverable from the vault by those allowed",
 }
 
 
@@ -177,7 +182,7 @@ def _in_the_clear(column: ColumnSettings | None, seen: Seen) -> Verdict:
             what="counting its values took longer than a statement may",
             hint="sample fewer rows (--sample), or raise [sink] statement_timeout_seconds",
         )
-    if groups.rows >= _ENOUGH_ROWS and groups.singles > _SINGLING_SHARE * groups.rows:
+    if singles_out(groups):
         return Verdict(
             severity="warning",
             what=f"in the clear, and {_percent(groups.singles, groups.rows)} of its values occur once: "

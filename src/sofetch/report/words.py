@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from sofetch.report.verdicts import Verdict, percent
@@ -45,22 +46,33 @@ def headline(report: PrivacyReport) -> Verdict:
 
 def summary(report: PrivacyReport) -> list[str]:
     """What the report says, in a few sentences."""
-    masked = [column for column in report.columns if column.scheme]
-    said = [_extent(report, len(masked))]
-    if masked:
+    said = [_extent(report, sum(column.scheme is not None for column in report.columns))]
+    masked = [column for column in report.columns if column.scheme and column.verdict.severity != "error"]
+    if masked and report.rows:
         said.append(
-            f"Masked: {_names(masked)}. Who has only this table cannot read them; equal values can still be counted."
+            f"Who has only this table cannot read what is masked ({_names(masked)}); equal values can still be counted."
         )
     said += [f"{column.name}: {column.verdict.what}." for column in report.errors]
     together = report.together
     if together.spread is not None and together.spread.present:
         said.append(
-            f"Taken together, {', '.join(together.columns)} leave {percent(together.spread.share_single)} of the rows "
-            f"alone with their combination (smallest group: k = {together.spread.smallest})."
+            f"Taken together, {', '.join(together.columns)} leave {of_rows(together.spread.share_single)} alone with "
+            f"their combination; the smallest group has {together.spread.smallest} (k)."
         )
     if report.missing:
         said.append(f"Configured, but not in the table: {', '.join(report.missing)}.")
     return [*said, "The rows are pseudonymised, not anonymous, and remain personal data."]
+
+
+def of_rows(share: float) -> str:
+    """A share of the rows: ``no row``, ``12% of the rows``, ``every row``."""
+    return {0.0: "no row", 1.0: "every row"}.get(share, f"{percent(share)} of the rows")
+
+
+def moment(report: PrivacyReport) -> str:
+    """When the report was made, for people."""
+    made = datetime.fromisoformat(report.made_at)
+    return f"{made.day} {made:%B %Y}, {made:%H:%M} UTC"
 
 
 def _extent(report: PrivacyReport, masked: int) -> str:
