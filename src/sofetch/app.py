@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
@@ -17,8 +18,10 @@ from sofetch.decode import compile_decoder
 from sofetch.errors import SourceUnavailable
 from sofetch.events import Events, Stopped, WorkerStarted
 from sofetch.keys import load_keyrings
-from sofetch.load.dsn import resolve_dsn
+from sofetch.keys.recovery import load_recovery_public_key
+from sofetch.load.dsn import resolve_dsn, resolve_vault_dsn
 from sofetch.load.postgres import PostgresSink
+from sofetch.load.vault import VaultStore
 from sofetch.mask import compile_masker
 from sofetch.outages import Outages
 from sofetch.pipeline import Steps
@@ -56,7 +59,7 @@ class Pipeline:
         stop: Stop | None = None,
         patience_seconds: float | None = 0.0,
     ) -> Self:
-        """Load the keys, prepare the database, reach the queue, in this order; nothing is received yet.
+        """Load the keys, prepare the databases, reach the queue, in this order; nothing is received yet.
 
         A database or queue that is away is waited for, at most ``patience_seconds`` (None: as long as it takes, telling
         of each attempt). Raises KeyringError, SinkRefused, SinkUnavailable, SourceRefused or SourceUnavailable.
@@ -64,20 +67,24 @@ class Pipeline:
         environ = os.environ if environ is None else environ
         clock, events, stop = SystemClock(), events or Events(), stop or Stop()
         outages = Outages(clock=clock, events=events, stop=stop, patience_seconds=patience_seconds)
-        masker = compile_masker(settings, load_keyrings(settings.keys, environ=environ))
+        rings, recovery = load_keyrings(settings.keys, environ=environ), load_recovery_public_key(settings.vault)
+        masker = compile_masker(settings, rings, recovery=recovery)
         sink = PostgresSink(settings, dsn=resolve_dsn(settings.sink, environ=environ))
-        try:
+        vault = _vault(settings, environ)
+        with ExitStack() as opened:
+            opened.callback(sink.close)
             outages.outlast("database", lambda: sink.prepare(masker.fingerprints()))
+            if vault is not None:
+                opened.callback(vault.close)
+                outages.outlast("database", vault.prepare)
             source = outages.outlast("queue", lambda: open_source(settings.source, clock=clock))
             if source is None:
                 raise SourceUnavailable("asked to stop before the database and the queue could be reached")
-        except BaseException:
-            sink.close()
-            raise
+            opened.pop_all()
         return cls(
             settings=settings,
             source=source,
-            steps=Steps(compile_decoder(settings), masker, sink),
+            steps=Steps(compile_decoder(settings), masker, sink, vault),
             clock=clock,
             events=events,
             stop=stop,
@@ -119,6 +126,8 @@ class Pipeline:
         """Finish the deletes, release what is held, close the connections. Idempotent."""
         self._source.close(grace_seconds=GRACE_SECONDS)
         self._steps.sink.close()
+        if self._steps.vault is not None:
+            self._steps.vault.close()
 
     def __enter__(self) -> Self:
         return self
@@ -131,6 +140,12 @@ class Pipeline:
 
 FLUSH_SECONDS = 30.0
 GRACE_SECONDS = 10.0
+
+
+def _vault(settings: Settings, environ: Mapping[str, str]) -> VaultStore | None:
+    if not settings.keeps_values:
+        return None
+    return VaultStore(resolve_vault_dsn(settings, environ=environ), limits=settings.sink)
 
 
 def _stopped(summary: Summary) -> Stopped:

@@ -12,8 +12,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from sofetch.errors import SofetchError
 from sofetch.faults import crash_point
-from sofetch.ports import Sink
+from sofetch.ports import Sink, Vault
 from sofetch.record import (
     Decoded,
     LoadResult,
@@ -25,6 +26,7 @@ from sofetch.record import (
     Rejection,
     Retry,
     SealedRejection,
+    Vaulted,
 )
 
 
@@ -48,27 +50,43 @@ class Processed(Struct, frozen=True):
 
 
 class Steps(Struct, frozen=True):
-    """The three steps, put together by the composition root (``sofetch.app``)."""
+    """The three steps, put together by the composition root (``sofetch.app``). ``vault`` is None where none is kept."""
 
     decode: Callable[[Sequence[Message]], Decoded]
     masker: Masker
     sink: Sink
+    vault: Vault | None = None
 
 
 def process(messages: Sequence[Message], steps: Steps) -> Processed:
     """Take a batch the whole way into table and quarantine.
 
-    Returns after the commit, with one outcome for each message. Raises what ``Sink.load`` raises, and then any part of
-    the batch may or may not be committed: processing it again is safe, the ledger answers Duplicate for what is.
+    Returns after the commit, with one outcome for each message. Raises what ``Sink.load`` and ``Vault.store`` raise,
+    and then any part of the batch may or may not be committed: processing it again is safe, the ledger answers
+    Duplicate for what is.
     """
     decoded = steps.decode(messages)
     masked = steps.masker.mask(decoded.records)
     rejections = decoded.rejections + masked.rejections
     crash_point("after_mask")
+    _keep_values(masked.vaulted, steps.vault)
     results = steps.sink.load(masked.records, steps.masker.seal(rejections))
     outcomes = _quarantine_refused(messages, results, steps)
     crash_point("after_commit")
     return Processed(_complete(messages, outcomes), masked.not_of_kind)
+
+
+def _keep_values(vaulted: Vaulted | None, vault: Vault | None) -> None:
+    """Committed before the rows: a crash between the two leaves a value without a row, which harms nothing and which
+    the retry finds. The other way round a row could stay that nobody can ever recover or erase.
+    """
+    if vaulted is None:
+        return
+    if vault is None:
+        raise SofetchError("values were sealed for a vault, and there is no vault", code="internal")
+    if vaulted.entries:
+        vault.store(vaulted)
+    crash_point("after_vault")
 
 
 def _quarantine_refused(messages: Sequence[Message], results: list[LoadResult], steps: Steps) -> list[Outcome]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from sofetch.ack import Acknowledgement
-from sofetch.record import LoadResult, MaskedRecord, Message, SealedRejection
+from sofetch.record import LoadResult, MaskedRecord, Message, SealedRejection, Vaulted
 
 
 class Source(Protocol):
@@ -55,6 +55,21 @@ class Sink(Protocol):
         A row that the database refuses on its own account comes back as Refused and its neighbours load.
         Raises SinkUnavailable (hold and retry; nothing of this call is committed, or all of it is and a retry
         answers Duplicate) or SinkRefused (a person must act; the same holds).
+        """
+        ...
+
+    def close(self) -> None:
+        """Close the connection. Idempotent."""
+        ...
+
+
+class Vault(Protocol):
+    """Where the values behind tokens go, sealed. It can be written to and not read."""
+
+    def store(self, vaulted: Vaulted) -> int:
+        """Commit the values that are not there yet; how many were new. Idempotent. Returns after the commit.
+
+        Raises SinkUnavailable (hold and retry) or SinkRefused (a person must act).
         """
         ...
 
