@@ -30,6 +30,7 @@ def load_recovery_public_key(vault: VaultSettings) -> RecoveryPublicKey | None:
     place = Path(vault.recovery_public_key).expanduser()
     try:
         with place.open("rb") as stream:
+            _refuse_writable(os.fstat(stream.fileno()), place)
             content = stream.read(MAX_PUBLIC_BYTES)
     except OSError as error:
         raise KeyringError(
@@ -37,6 +38,12 @@ def load_recovery_public_key(vault: VaultSettings) -> RecoveryPublicKey | None:
             hint="`sofetch keys recovery-new` makes a pair; the loader gets the public file",
         ) from None
     return parse_recovery_public_key(content, where=f"recovery public key {place}")
+
+
+def _refuse_writable(status: os.stat_result, place: Path) -> None:
+    """Anybody may read it. Whoever could write it could have all values sealed for a key of theirs."""
+    if status.st_mode & 0o022:
+        raise KeyringError(f"recovery public key {place} can be written by others", hint=f"chmod 644 {place}")
 
 
 def load_recovery_key(path: str | os.PathLike[str]) -> RecoveryKey:

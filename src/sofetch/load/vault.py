@@ -16,13 +16,14 @@ from msgspec import Struct
 from psycopg import Connection
 from psycopg.rows import dict_row, kwargs_row
 
-from sofetch.errors import SinkRefused, SinkUnavailable
+from sofetch.errors import SinkRefused, SinkUnavailable, SofetchError
 from sofetch.load.connection import connect, require_version, sink_error
 from sofetch.load.migrations import VAULT, applied_migration, latest_migration
 from sofetch.load.statements import statement
 from sofetch.record import StoredValue, Vaulted
 from sofetch.settings import SinkSettings
 
+STORE_FUNCTION = "sofetch_vault.store(uuid[], text[], bytea[], text[], text[], text[], text[], uuid[], bytea[])"
 APPLY = "`sofetch schema --apply` makes the vault's schema too, where a column has vault = true"
 
 
@@ -108,15 +109,19 @@ class _Mapped:
         if error is None:
             return
         self._store.close()
-        if isinstance(error, psycopg.Error):
-            error = sink_error(error)
-        if isinstance(error, SinkUnavailable | SinkRefused):
-            raise _of_vault(error) from None
+        if isinstance(error, psycopg.Error | SinkUnavailable | SinkRefused):
+            raise vault_error(error) from None
 
 
-def _of_vault(error: SinkUnavailable | SinkRefused) -> SinkUnavailable | SinkRefused:
-    hint = error.hint.replace("SOFETCH_SINK_DSN", "SOFETCH_VAULT_DSN").replace("[sink]", "[vault]")
-    return type(error)(f"the vault: {error.what}", hint=hint, sqlstate=error.sqlstate)
+def vault_error(error: psycopg.Error | SofetchError) -> SofetchError:
+    """Our error for what went wrong with the vault: of the sink's kinds, and saying that it is the vault."""
+    ours = sink_error(error) if isinstance(error, psycopg.Error) else error
+    hint = ours.hint.replace("SOFETCH_SINK_DSN", "SOFETCH_VAULT_DSN").replace("[sink]", "[vault]")
+    match ours:
+        case SinkUnavailable() | SinkRefused():
+            return type(ours)(f"the vault: {ours.what}", hint=hint, sqlstate=ours.sqlstate)
+        case _:
+            return ours
 
 
 def _require_schema(connection: Connection[Any]) -> None:
