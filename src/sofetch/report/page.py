@@ -134,7 +134,7 @@ def _key_figures(column: ColumnReport, spread: Spread) -> Markup:
             ("Distinct", text(f"{spread.groups:,}")),
             ("NULL", text(f"{column.nulls or 0:,}")),
             ("Once only", text(f"{spread.singles:,}")),
-            ("Smallest (k)", text("–" if spread.smallest is None else f"{spread.smallest:,}")),
+            ("Smallest", text("–" if spread.smallest is None else f"{spread.smallest:,}")),
         ),
         class_="numbers",
     )
@@ -172,7 +172,7 @@ def _together(report: PrivacyReport) -> Markup:
                 (
                     ("Combinations", text(f"{spread.groups:,}")),
                     ("Once only", text(f"{spread.singles:,}")),
-                    ("Smallest (k)", text(f"{spread.smallest or 0:,}")),
+                    ("Smallest", text(f"{spread.smallest or 0:,}")),
                 ),
                 class_="numbers",
             ),
@@ -187,7 +187,7 @@ def _together(report: PrivacyReport) -> Markup:
 def _numbers(report: PrivacyReport) -> Markup:
     header = ("Column", "Scheme", "Rows with a value", "NULL", "Distinct", "Once only", "Smallest group (k)",
               "In groups below 5", "In groups below 10", "Commonest")  # fmt: skip
-    return table("Every column; shares are of the rows with a value", header, map(_numbers_of, report.columns))
+    return table("Shares are of the rows with a value", header, map(_numbers_of, report.columns))
 
 
 def _numbers_of(column: ColumnReport) -> list[Markup]:
