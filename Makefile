@@ -10,7 +10,7 @@ BIN = "$(VENV)/bin"
 SETUP = PYTHON="$(PYTHON)" sh .ci/venv "$(VENV)"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check format lock clean setup-demo setup-dev old-sqs
+.PHONY: help demo test test-fast check format docs lock clean setup-demo setup-dev old-sqs
 # Every target works in the one environment: `make -j` must not build it twice at once.
 .NOTPARALLEL:
 
@@ -39,6 +39,9 @@ check: setup-dev ## Lint, formatting, types, architecture
 format: setup-dev ## Format the code and mend what the linter can
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
+
+docs: setup-dev ## Write anew what in docs/ is derived from the code
+	@$(BIN)/python docs/generate.py
 
 lock: ## Choose and lock the versions of all dependencies anew (needs uv)
 	@command -v $(UV) > /dev/null || { echo "lock: needs uv (pip install uv), or name it: make lock UV=/path/to/uv"; exit 1; }

@@ -1,0 +1,66 @@
+"""docs/getting-started.md, pasted block by block into one shell."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+PAGE = Path(__file__).parents[2] / "docs/getting-started.md"
+_BLOCK = re.compile(r"^```sh(?P<how>[^\n]*)\n(?P<script>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def test_each_block_does_what_the_page_says(tmp_path: Path, database: str, queue_endpoint: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", _script()],
+        cwd=tmp_path,
+        env=_environment(tmp_path, database, queue_endpoint),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 errors, 1 warning: `sofetch run` would not work" in done.stdout
+    assert "1 warning, no error: `sofetch run` would work" in done.stdout
+    assert re.search(r"^loaded +3  rows in the table$", done.stdout, re.MULTILINE)
+    assert re.search(r"^h1\.k1\.[0-9a-f]{40} +2$", done.stdout, re.MULTILINE), "Ada's two orders have one token"
+    assert "wrong_type in order_id: 1 message" in done.stdout
+    for value in ("ada@example.org", "Ada Example", "4111"):
+        assert value not in done.stdout + done.stderr
+
+
+def test_what_the_page_shows_of_the_configuration_is_what_init_writes(tmp_path: Path) -> None:
+    script = "".join(re.findall(r"^cat .*?^END\n|^sofetch init .*?\n", _script(), re.MULTILINE | re.DOTALL))
+    subprocess.run(["sh", "-ec", script], cwd=tmp_path, env=_environment(tmp_path, "", ""), check=True, timeout=60)
+    shown = re.findall(r"^```toml\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    written = (tmp_path / "sofetch.toml").read_text(encoding="utf-8")
+    assert all(block in written for block in shown)
+
+
+def _script() -> str:
+    """The blocks that can be run, each ending the script unless it exits as it says."""
+    blocks = _BLOCK.findall(PAGE.read_text(encoding="utf-8"))
+    return "set -e\n" + "".join(_guarded(how.strip(), script) for how, script in blocks if "not-run" not in how)
+
+
+def _guarded(how: str, script: str) -> str:
+    if not how:
+        return script
+    expected = how.removeprefix("exit=")
+    return f"set +e\n{script}code=$?\nset -e\ntest $code = {expected}\n"
+
+
+def _environment(folder: Path, dsn: str, endpoint: str) -> dict[str, str]:
+    programs = folder / "programs"
+    programs.mkdir()
+    (programs / "sofetch").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m sofetch "$@"\n')
+    (programs / "sofetch").chmod(0o700)
+    given = {"SOFETCH_SINK_DSN": dsn, "SOFETCH_SOURCE_ENDPOINT": endpoint, "COLUMNS": "100"}
+    return {**os.environ, **given, "PATH": f"{programs}:{os.environ['PATH']}"}
