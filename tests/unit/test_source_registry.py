@@ -66,8 +66,8 @@ def test_one_large_body_makes_the_next_reservations_careful_at_once() -> None:
     for _ in range(60):
         registry.learn_sizes([raw("a", size=500)])
     registry.learn_sizes([raw("b", size=MAX_MESSAGE_BYTES)])
-    reservations = [registry.reserve() for _ in range(3)]
-    assert [one and one.messages for one in reservations] == [10, 6, None]
+    reservations = [registry.reserve() for _ in range(5)]
+    assert [one and one.messages for one in reservations] == [4, 4, 4, 4, None]
 
 
 def test_one_call_may_always_go_when_nothing_is_held() -> None:
@@ -103,3 +103,11 @@ def test_nothing_of_a_message_is_shown_by_what_holds_it() -> None:
     held = hold(registry, one)
     assert "canary" not in f"{one!r}{held!r}"
     assert "secret-handle" not in f"{one!r}{held!r}"
+
+
+def test_one_call_asks_for_no_more_than_a_moderate_answer() -> None:
+    registry = Registry(max_messages=5_000, max_bytes=64 * MAX_MESSAGE_BYTES)
+    registry.learn_sizes([raw("a", size=MAX_MESSAGE_BYTES)])
+    reservation = registry.reserve()
+    assert reservation is not None
+    assert reservation.messages == 4

@@ -13,6 +13,9 @@ from enum import Enum, auto
 from sofetch.record import Message
 from sofetch.source.transport import MAX_BATCH_ENTRIES, MAX_MESSAGE_BYTES, RawMessage
 
+_LARGEST_ANSWER_BYTES = 4 * MAX_MESSAGE_BYTES
+"""What one call may bring once sizes are known: reading an answer takes four times its size for a moment."""
+
 _FORGETTING = 0.8
 """By how much the expected body size may fall with each batch: it follows a rise at once and a fall in some tens."""
 
@@ -66,6 +69,7 @@ class Registry:
         self._reserved_messages = 0
         self._reserved_bytes = 0
         self._expected_bytes: float = MAX_MESSAGE_BYTES
+        self._sizes_known = False
         self.held_bytes = 0
         self.buffered_bytes = 0
 
@@ -85,6 +89,8 @@ class Registry:
         """Room for as many messages as one call may bring; None if there is none now."""
         room = min(MAX_BATCH_ENTRIES, self._max_messages - len(self._held) - self._reserved_messages)
         free_bytes = self._max_bytes - self.held_bytes - self._reserved_bytes
+        if self._sizes_known:
+            free_bytes = min(free_bytes, _LARGEST_ANSWER_BYTES)
         count = min(room, int(free_bytes / self._expected_bytes))
         if count < 1 and not self._held and not self._reserved_messages:
             count = min(room, 1)
@@ -103,7 +109,9 @@ class Registry:
     def learn_sizes(self, raws: list[RawMessage]) -> None:
         """Adjust the expected body size to what a call brought."""
         if raws:
-            self._expected_bytes = max(*(len(raw.body) for raw in raws), self._expected_bytes * _FORGETTING, 256)
+            remembered = self._expected_bytes * _FORGETTING if self._sizes_known else 0
+            self._expected_bytes = max(*(len(raw.body) for raw in raws), remembered, 256)
+            self._sizes_known = True
 
     def arrive(self, raw: RawMessage, *, received_at: float, visible_at: float) -> Held | None:
         """Note a delivery. A new message is held and returned; of a held one only handle and times are made new.
