@@ -100,9 +100,20 @@ NEEDED = {
 FUNCTIONS = ("sofetch.make_ledger_partitions(integer, integer)", "sofetch.drop_ledger_partitions(integer)")
 
 
+# Of the quarantine a loader counts the attempts, and sees no body.
+COLUMNS = {
+    ("sofetch.quarantine", "SELECT"): " (pipeline_id, key, attempts, receive_count)",
+    ("sofetch.quarantine", "UPDATE"): " (attempts, last_seen, receive_count)",
+}
+
+
 def grants(role: str) -> list[str]:
     """What a loader's role needs in our schema, as GRANT statements; ``role`` as an identifier, quoted if need be."""
-    tables = [f"GRANT {', '.join(privileges)} ON {table} TO {role}" for table, privileges in NEEDED.items()]
+    tables = [
+        f"GRANT {', '.join(privilege + COLUMNS.get((table, privilege), '') for privilege in privileges)}"
+        f" ON {table} TO {role}"
+        for table, privileges in NEEDED.items()
+    ]
     functions = [f"GRANT EXECUTE ON FUNCTION {function} TO {role}" for function in FUNCTIONS]
     return [f"GRANT USAGE ON SCHEMA sofetch TO {role}", *tables, *functions]
 
@@ -113,7 +124,7 @@ def _grants(connection: Connection[Any]) -> str:
 
 
 def _schema_privileges(connection: Connection[Any]) -> Iterator[Finding]:
-    query = "SELECT to_regclass(t) IS NULL OR has_table_privilege(t, p) FROM (VALUES (%s, %s)) AS v (t, p)"
+    query = "SELECT to_regclass(t) IS NULL OR has_any_column_privilege(t, p) FROM (VALUES (%s, %s)) AS v (t, p)"
     missing = [
         f"{privilege} on {table}"
         for table, privileges in NEEDED.items()
@@ -180,8 +191,8 @@ def _table_privileges(connection: Connection[Any], settings: Settings, table: Ta
         what = f"this role may not insert into {', '.join(lacking)}"
         yield _finding("error", "sink_privilege", where, what, f"GRANT INSERT ON {quoted} TO {role}")
     if unread:
-        what = f"this role may not read {', '.join(unread)}: loading works, `sofetch show` does not"
-        yield _finding("warning", "sink_privilege", where, what, f"GRANT SELECT ON {quoted} TO {role}")
+        what = f"this role may not read {', '.join(unread)}: right for a loader; `sofetch show` needs another role"
+        yield _finding("ok", "sink_insert_only", where, what)
     if names and not lacking:
         yield _finding(
             "ok", "sink_table", where, f"{len(names)} of {len(settings.column)} columns are there to load into"

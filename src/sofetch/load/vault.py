@@ -52,7 +52,7 @@ class VaultStore:
     def prepare(self) -> None:
         """Connect, and refuse to start where the schema is missing or old, or may not be written to."""
         with _Mapped(self):
-            _require_schema(self._ready())
+            require_vault_schema(self._ready())
 
     def store(self, vaulted: Vaulted) -> int:
         """Commit values that are not there yet, and the keys of those; how many values are new. Idempotent.
@@ -124,7 +124,8 @@ def vault_error(error: psycopg.Error | SofetchError) -> SofetchError:
             return ours
 
 
-def _require_schema(connection: Connection[Any]) -> None:
+def require_vault_schema(connection: Connection[Any]) -> None:
+    """SinkRefused unless the vault's schema is there and up to date."""
     require_version(connection)
     applied, latest = applied_migration(connection, VAULT), latest_migration(VAULT)
     if applied is None:

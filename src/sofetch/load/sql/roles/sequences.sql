@@ -1,0 +1,1 @@
+GRANT USAGE ON SEQUENCE {sequences} TO {role}
