@@ -40,7 +40,7 @@ def test_r1_token_equals_its_vector_and_opens(vector: dict[str, str]) -> None:
 @pytest.mark.parametrize("vector", AES_SIV, ids=["A.1", "A.2"])
 def test_aes_siv_equals_the_vectors_of_rfc_5297(vector: dict[str, Any]) -> None:
     key, associated = bytes.fromhex(vector["key"]), [bytes.fromhex(part) for part in vector["ad"]]
-    sealed = siv_sealer(key, associated=associated)(bytes.fromhex(vector["plaintext"]))
+    [sealed] = siv_sealer(key, associated=associated)([bytes.fromhex(vector["plaintext"])])
     assert sealed.hex() == vector["ciphertext"]
     opened = siv_opener(key, associated=associated)(sealed)
     assert opened is not None

@@ -7,7 +7,7 @@ or messages, nor invent a key except in ``random_key``.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
@@ -83,10 +83,13 @@ def open_bytes(key: bytes, *, sealed: bytes, associated: bytes) -> bytes | None:
         return None
 
 
-def siv_sealer(key: bytes, *, associated: list[bytes]) -> Callable[[bytes], bytes]:
-    """AES-SIV of RFC 5297, AES-256 for a key of 64 bytes: synthetic IV (16 bytes) ‖ ciphertext. Equal in, equal out."""
+def siv_sealer(key: bytes, *, associated: list[bytes]) -> Callable[[Iterable[bytes]], list[bytes]]:
+    """AES-SIV of RFC 5297, AES-256 for a key of 64 bytes, of each text: synthetic IV (16 bytes) ‖ ciphertext.
+
+    Equal in, equal out.
+    """
     encrypt = AESSIV(key).encrypt
-    return lambda plaintext: encrypt(plaintext, associated)
+    return lambda plaintexts: [encrypt(plaintext, associated) for plaintext in plaintexts]
 
 
 def siv_opener(key: bytes, *, associated: list[bytes]) -> Callable[[bytes], bytes | None]:
