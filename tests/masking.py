@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sofetch.mask import Keyring, Masker, compile_masker, parse_keyring
+from sofetch.mask import Keyring, Keyrings, Masker, compile_masker, parse_keyring
 from sofetch.record import Cell, Masked, Message, Record, Value
 from sofetch.settings import ColumnSettings, Settings, SinkSettings, SourceSettings
 
@@ -37,7 +37,7 @@ def settings(*columns: ColumnSettings, dedupe: Any = "message", table: str = "us
     )
 
 
-def masker(*columns: ColumnSettings, keyring: Keyring | None = None, dedupe: Any = "message") -> Masker:
+def masker(*columns: ColumnSettings, keyring: Keyring | Keyrings | None = None, dedupe: Any = "message") -> Masker:
     return compile_masker(settings(*columns, dedupe=dedupe), keyring or ring())
 
 

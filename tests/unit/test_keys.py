@@ -10,7 +10,7 @@ import pytest
 
 from masking import K1, K2, entry, ring_text
 from sofetch.errors import ExitCode, KeyringError
-from sofetch.keys import load_keyring, write_new_keyring
+from sofetch.keys import load_keyring, load_keyrings, write_new_keyring
 from sofetch.mask import Keyring
 from sofetch.settings import KeysSettings
 
@@ -181,3 +181,40 @@ def test_half_written_keyring_is_taken_away(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(KeyringError, match="cannot be written \\(No space left on device\\)"):
         write_new_keyring(tmp_path / "ring.json")
     assert not list(tmp_path.iterdir())
+
+
+def test_two_places_in_the_configuration_are_refused() -> None:
+    with pytest.raises(KeyringError, match="both `file` and `secret`"):
+        load_keyring(KeysSettings(file="ring.json", secret="ring"), environ={})
+
+
+def test_environment_wins_over_the_configured_secret(tmp_path: Path) -> None:
+    configured = KeysSettings(secret="ring", endpoint="http://127.0.0.1:1")
+    assert load_keyring(configured, environ={"SOFETCH_KEYRING": GOOD}).primary.kid == "k1"
+
+
+def test_one_keyring_serves_for_all_where_no_other_is_named() -> None:
+    rings = load_keyrings(KeysSettings(), environ={"SOFETCH_KEYRING": GOOD})
+    assert rings.reversible is rings.tokens
+
+
+@pytest.mark.parametrize("by_variable", [True, False])
+def test_reversible_keyring_has_places_of_its_own(tmp_path: Path, by_variable: bool) -> None:
+    path = str(keyring_file(tmp_path, ring_text(entry("r1", K2))))
+    environ = {"SOFETCH_KEYRING": GOOD}
+    if by_variable:
+        rings = load_keyrings(KeysSettings(), environ=environ | {"SOFETCH_REVERSIBLE_KEYRING_FILE": path})
+    else:
+        rings = load_keyrings(KeysSettings(reversible_file=path), environ=environ)
+    assert (rings.tokens.primary.kid, rings.reversible.primary.kid) == ("k1", "r1")
+
+
+def test_named_reversible_keyring_that_is_missing_is_a_refusal_and_not_replaced_by_the_other(tmp_path: Path) -> None:
+    keys = KeysSettings(reversible_file=str(tmp_path / "none.json"))
+    with pytest.raises(KeyringError, match="No such file"):
+        load_keyrings(keys, environ={"SOFETCH_KEYRING": GOOD})
+
+
+def test_reversible_keyring_alone_starts_nothing() -> None:
+    with pytest.raises(KeyringError, match="there is no key"):
+        load_keyrings(KeysSettings(), environ={"SOFETCH_REVERSIBLE_KEYRING": GOOD})
