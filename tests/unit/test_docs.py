@@ -94,10 +94,23 @@ def test_every_setting_is_documented() -> None:
 def test_every_word_that_a_setting_may_take_is_explained_in_prose() -> None:
     prose = _text(DOCS / "configuration.md").partition("## Every setting")[0]
     words = [word for setting in describe_settings() for word in re.findall(r'"(\w+)"', setting.type)]
-    unexplained = {"debug", "info", "warning", "error", "auto", "json", "pretty"}  # of the log; events.md has them
-    assert [
-        word for word in dict.fromkeys(words) if word not in unexplained and f"`{word}`" not in prose.replace('"', "")
-    ] == []
+    of_the_log = {"debug", "info", "warning", "error", "auto", "json", "pretty"}  # events.md has them
+    unexplained = [word for word in words if word not in of_the_log and not re.search(rf'[`"]{word}[`"]', prose)]
+    assert unexplained == []
+
+
+def test_every_variable_that_is_no_setting_is_documented() -> None:
+    settings = {setting.env for setting in describe_settings()} | {"SOFETCH_CRASH_AT"}
+    named = {
+        node.value
+        for file in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(_text(file)))
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and re.fullmatch("SOFETCH_[A-Z_]+[A-Z]", node.value)
+    }
+    section = _text(DOCS / "configuration.md").partition("## Environment variables")[2].partition("\n## ")[0]
+    assert sorted(name for name in named - settings if f"`{name}`" not in section) == []
 
 
 def test_every_event_and_field_is_documented() -> None:
