@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from sofetch.cli.findings import finding_lines
-from sofetch.cli.frame import KEY_ENV, OVERRIDE_ENV, QUEUE_ENV, SINK_ENV, Frame, command
+from sofetch.cli.frame import KEY_ENV, OVERRIDE_ENV, QUEUE_ENV, SINK_ENV, VAULT_ENV, Frame, command
 from sofetch.cli.keys import keyring_fingerprint
 from sofetch.cli.text import count
 from sofetch.errors import ExitCode, KeyringError, SofetchError
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 @command(
     "check",
     example="sofetch check\nsofetch check --offline -c staging.toml",
-    environment=(KEY_ENV, SINK_ENV, QUEUE_ENV, OVERRIDE_ENV),
+    environment=(KEY_ENV, SINK_ENV, VAULT_ENV, QUEUE_ENV, OVERRIDE_ENV),
 )
 @click.option("--offline", is_flag=True, help="Check the configuration and the keys only.")
 def check(frame: Frame, *, offline: bool) -> None:
-    """Check the configuration, then try everything it names: keys, queue, database.
+    """Check the configuration, then try everything it names: keys, queue, database, vault.
 
     Each finding says what to do about it: ✓ is right, ! is worth a look, ✗ keeps `sofetch run` from working. Exits
     with 5 if there is one ✗. Nothing is changed, and no message is taken.
@@ -62,6 +62,10 @@ def _findings(frame: Frame, *, offline: bool) -> Iterator[Finding]:
     if not offline:
         yield from _guarded("queue", lambda: _check_queue(settings))
         yield from _guarded("database", lambda: _check_database(settings))
+    if settings.keeps_values:
+        yield from _guarded("vault", lambda: _check_recovery_key(settings))
+        if not offline:
+            yield from _guarded("vault", lambda: _check_vault(settings))
 
 
 def _lint(frame: Frame) -> list[Finding]:
@@ -89,7 +93,7 @@ def _check_keys(settings: Settings) -> list[Finding]:
     from sofetch.mask import compile_masker
 
     rings = load_keyrings(settings.keys, environ=os.environ)
-    compile_masker(settings, rings)
+    compile_masker(settings, rings, loads=False)
     what = f"primary key {rings.tokens.primary.kid}, fingerprint {keyring_fingerprint(rings.tokens)}"
     if rings.separate:
         other = rings.reversible
@@ -120,10 +124,25 @@ def _check_key_use(settings: Settings, dsn: str) -> list[Finding]:
     from sofetch.mask import compile_masker
 
     try:
-        masker = compile_masker(settings, load_keyrings(settings.keys, environ=os.environ))
+        masker = compile_masker(settings, load_keyrings(settings.keys, environ=os.environ), loads=False)
     except KeyringError:
         return []  # that is a finding of its own already
     return check_key_use(settings, dsn=dsn, fingerprints=masker.fingerprints())
+
+
+def _check_recovery_key(settings: Settings) -> list[Finding]:
+    from sofetch.keys.recovery import load_recovery_public_key
+
+    key = load_recovery_public_key(settings.vault)
+    what = f"values are sealed for recovery key {key.id.hex()}" if key else "there is no recovery public key"
+    return [Finding(severity="ok" if key else "error", code="vault_key", where="vault", what=what)]
+
+
+def _check_vault(settings: Settings) -> list[Finding]:
+    from sofetch.load.dsn import resolve_vault_dsn
+    from sofetch.load.vault_schema import check_vault
+
+    return check_vault(resolve_vault_dsn(settings, environ=os.environ), limits=settings.sink)
 
 
 def _verdict(errors: int, warnings: int) -> str:

@@ -36,6 +36,7 @@ QUEUE_ENV = {
     "AWS_PROFILE, AWS_REGION, …": "Credentials and region, as for every AWS tool.",
 }
 SINK_ENV = {"SOFETCH_SINK_DSN": "Postgres connection string; may hold the password."}
+VAULT_ENV = {"SOFETCH_VAULT_DSN": "Connection string of the vault's database; may hold the password."}
 COLOR_ENV = {"NO_COLOR": "Set to anything: no colour."}
 
 

@@ -12,42 +12,78 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from sofetch.cli.frame import OVERRIDE_ENV, SINK_ENV, Frame, command
+from sofetch.cli.frame import OVERRIDE_ENV, SINK_ENV, VAULT_ENV, Frame, command
 from sofetch.cli.text import count, terminal_safe
 
 if TYPE_CHECKING:
     from sofetch.load.schema import SchemaStep
+    from sofetch.settings import Settings
 
 
 @command(
     "schema",
-    example="sofetch schema > schema.sql\nsofetch schema --apply\nsofetch schema --apply --widen",
-    environment=(SINK_ENV, OVERRIDE_ENV),
+    example="sofetch schema > schema.sql\nsofetch schema --apply\nsofetch schema --apply --widen\n"
+    "sofetch schema --roles > roles.sql\nsofetch schema --roles --prefix app_ --apply",
+    environment=(SINK_ENV, VAULT_ENV, OVERRIDE_ENV),
 )
 @click.option("--apply", is_flag=True, help="Apply the DDL instead of printing it.")
 @click.option("--widen", is_flag=True, help="Also turn integer columns into text where the configuration says text.")
-def schema(frame: Frame, *, apply: bool, widen: bool) -> None:
+@click.option("--roles", is_flag=True, help="The database roles instead of the schema, as they are to be.")
+@click.option(
+    "--prefix", default="sofetch_", show_default=True, metavar="TEXT", help="What the roles' names begin with."
+)
+def schema(frame: Frame, *, apply: bool, widen: bool, roles: bool, prefix: str) -> None:
     """Print what is missing in the database, as SQL, or apply it.
 
     That is the schema `sofetch` (ledger, quarantine, key fingerprints), the table if there is none, and columns it
     lacks. Nothing is ever dropped. A column that exists with another type is left alone, but for --widen: an
     `app_version integer` cannot hold 2.3.0 and turns 0.60 into 0.6, so it becomes text, which rewrites the table under
-    an exclusive lock.
-    """
-    from sofetch.load.dsn import resolve_dsn
-    from sofetch.load.schema import apply_schema, plan_schema
+    an exclusive lock. Where a column has vault = true, the schema `sofetch_vault` is made too, in the vault's database.
 
+    --roles is about who may do what: loader, analyst and auditor in the table's database, vault_writer, vault_reader
+    and eraser in the vault's. They are groups without a login; grant them to the users that connect.
+    """
     settings = frame.settings()
-    dsn = resolve_dsn(settings.sink, environ=os.environ)
+    if roles:
+        _roles(frame, settings, prefix=prefix, apply=apply)
+        return
+    steps = _schema(settings, apply=apply, widen=widen)
     if apply:
-        _say_applied(frame, apply_schema(settings, dsn=dsn, widen=widen))
-        steps = plan_schema(settings, dsn=dsn)
+        _say_applied(frame, steps)
+        steps = _schema(settings, apply=False, widen=widen)
     else:
-        steps = plan_schema(settings, dsn=dsn)
         _print_plan(frame, steps, widen=widen)
     left = [step for step in steps if not step.automatic]
     if left and not widen:
         frame.note(f"  → {count(len(left), 'column')} would change only with --widen")
+
+
+def _schema(settings: Settings, *, apply: bool, widen: bool) -> list[SchemaStep]:
+    """The schema's steps, the vault's after the table's; done if ``apply``."""
+    from sofetch.load.dsn import resolve_dsn, resolve_vault_dsn
+    from sofetch.load.schema import apply_schema, plan_schema
+    from sofetch.load.vault_schema import apply_vault, plan_vault
+
+    dsn = resolve_dsn(settings.sink, environ=os.environ)
+    vault_dsn = resolve_vault_dsn(settings, environ=os.environ) if settings.keeps_values else None
+    steps = apply_schema(settings, dsn=dsn, widen=widen) if apply else plan_schema(settings, dsn=dsn)
+    if vault_dsn is None:
+        return steps
+    return steps + (apply_vault if apply else plan_vault)(vault_dsn, limits=settings.sink)
+
+
+def _roles(frame: Frame, settings: Settings, *, prefix: str, apply: bool) -> None:
+    from sofetch.load.dsn import resolve_dsn, resolve_vault_dsn
+    from sofetch.load.roles import sink_roles, vault_roles
+
+    steps = sink_roles(settings, dsn=resolve_dsn(settings.sink, environ=os.environ), prefix=prefix, apply=apply)
+    if settings.keeps_values:
+        dsn = resolve_vault_dsn(settings, environ=os.environ)
+        steps += vault_roles(settings, dsn=dsn, prefix=prefix, apply=apply)
+    if apply:
+        _say_applied(frame, steps)
+    else:
+        _print_plan(frame, steps, widen=False)
 
 
 def _say_applied(frame: Frame, steps: Iterable[SchemaStep]) -> None:
