@@ -164,12 +164,14 @@ def _table_findings(connection: Connection[Any], settings: Settings) -> Iterator
 
 
 def _width_findings(settings: Settings, table: Table) -> Iterator[Finding]:
-    """Unmasked text that can be longer than the column: those rows, and only those, go to quarantine."""
+    """Text that can be longer than the column: those rows, and only those, go to quarantine."""
     where = f"table {settings.sink.table}"
     for column in settings.column:
         there = table.columns.get(column.name)
         makes = produced(column)
         if there is None or there.max_chars is None or makes.type != "text":
+            continue
+        if there.max_chars < makes.least_chars:  # refused, not only warned of: see ``cells.adapt``
             continue
         if makes.max_chars is None or makes.max_chars > there.max_chars:
             what = f"it is {there.declared}, longer values go to quarantine"
