@@ -48,7 +48,11 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("scan", "sofetch.cli.scan:scan", "Find personal data in a file or a queue."),
         Entry("report", "sofetch.cli.report:report", "Report on a table's privacy."),
     ),
-    "Govern": (Entry("audit", "sofetch.cli.audit:audit", "Show and verify who was shown or erased what."),),
+    "Govern": (
+        Entry("recover", "sofetch.cli.recover:recover", "Show the values behind tokens, audited."),
+        Entry("erase", "sofetch.cli.erase:erase", "Erase a person, with a receipt."),
+        Entry("audit", "sofetch.cli.audit:audit", "Show and verify who was shown or erased what."),
+    ),
     "About": (
         Entry("settings", "sofetch.cli.settings:settings", "List every setting and its environment variable."),
         Entry("completion", "sofetch.cli.about:completion", "Print the completion script of a shell."),
@@ -125,7 +129,7 @@ EXIT_CODES = {
     "2": "the command or the configuration is wrong",
     "3": "the queue or the database does not answer or refuses",
     "4": "keys are missing or wrong",
-    "5": "`check`, `scan` or `report` found what must be changed",
+    "5": "it is done, and not all is well: a finding, a broken audit, a token not recovered",
     "130": "interrupted",
 }
 
