@@ -70,3 +70,33 @@ def test_two_failed_deletes_are_borne_in_silence() -> None:
         round_.receive([])
         round_.fail_delete(SourceUnavailable("away"))
     assert round_.gather() == []
+
+
+def test_a_release_after_an_empty_answer_is_waited_for() -> None:
+    round_ = Round()
+    round_.receive([RawMessage(id="b", receipt_handle="h", body=b"{}")])
+    round_.gather()
+    round_.receive([])
+    round_.desk.settle(Acknowledgement(release=("b",)))
+    round_.clock.advance(1)
+    for _ in range(2):  # the release and the delete
+        work = round_.desk.next_work()
+        assert work is not None
+        round_.desk.work_answered(work, [], started=round_.clock.monotonic())
+    round_.clock.advance(1)
+    assert not round_.desk.drained()
+    round_.receive([])
+    assert round_.desk.drained()
+
+
+def test_whoever_asks_for_more_after_the_end_gets_what_came_since() -> None:
+    round_ = Round()
+    round_.clock.advance(1)
+    work = round_.desk.next_work()
+    assert work is not None
+    round_.desk.work_answered(work, [], started=round_.clock.monotonic())
+    round_.receive([])
+    assert round_.desk.drained()
+    assert round_.gather() == []
+    round_.receive([RawMessage(id="c", receipt_handle="h", body=b"{}")])
+    assert [message.id for message in round_.gather()] == ["c"]

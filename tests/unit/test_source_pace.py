@@ -65,11 +65,22 @@ def test_an_idle_queue_gets_the_full_wait_and_a_busy_one_a_short_wait() -> None:
 
 def test_waits_stay_short_once_someone_waits_for_the_end() -> None:
     pace = Pace(receivers=1, wait_seconds=20)
+    (poll,) = start_all(pace)
+    answer(pace, poll, 0)
+    pace.forget_empty()
     pace.await_end()
-    for _ in range(3):
-        (poll,) = start_all(pace)
-        assert poll.wait_seconds == 1
-        answer(pace, poll, 0)
+    (poll,) = start_all(pace)
+    assert poll.wait_seconds == 1
+
+
+def test_nobody_polls_past_an_end_that_is_awaited_until_something_may_be_visible_again() -> None:
+    pace = Pace(receivers=1, wait_seconds=20)
+    pace.await_end()
+    (poll,) = start_all(pace)
+    answer(pace, poll, 0)
+    assert start_all(pace) == []
+    pace.forget_empty()
+    assert len(start_all(pace)) == 1
 
 
 @pytest.mark.parametrize(("wait_seconds", "needed"), [(1, 1), (20, 1), (0, 5)])

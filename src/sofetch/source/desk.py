@@ -51,6 +51,7 @@ class Desk:
         self._timeout_seconds = 30
         self._changed = threading.Condition()
         self._wanted = 0
+        self._told_the_end = False
         self._closing = False
         self._finished = False
         self._paused_until = 0.0
@@ -118,7 +119,10 @@ class Desk:
     def work_answered(self, work: Work, failures: Sequence[EntryFailure], *, started: float) -> None:
         """A batch call was answered."""
         with self._changed:
+            visible_by = self._agenda.released_until
             self._agenda.answered(work, failures, started=started, now=self._clock.monotonic())
+            if self._agenda.released_until > visible_by:
+                self._pace.forget_empty()
             self._works[work.call].over()
             self._changed.notify_all()
 
@@ -147,6 +151,9 @@ class Desk:
             # As much again as is asked for is fetched ahead, and no more: what waits here while the sink is out
             # must be kept invisible, call by call.
             self._wanted = 2 * max_messages
+            if self._told_the_end:  # and yet more is asked for
+                self._pace.forget_empty()
+                self._told_the_end = False
             self._changed.notify_all()
 
             def full() -> bool:
@@ -188,7 +195,9 @@ class Desk:
         with self._changed:
             self._pace.await_end()
             over = self._clock.monotonic() >= self._agenda.released_until
-            return len(self._registry) == 0 and self._agenda.idle and over and self._pace.empty()
+            settled = len(self._registry) == 0 and self._agenda.idle
+            self._told_the_end = settled and over and self._pace.empty()
+            return self._told_the_end
 
     def state(self) -> SourceState:
         """Counts, as they are now."""

@@ -56,8 +56,8 @@ class Pace:
         self._end_is_awaited = True
 
     def may_poll(self) -> bool:
-        """Whether one more receiver should."""
-        return self.polling < self._target
+        """Whether one more receiver should. Once the end that is awaited is there, none: a close would wait for it."""
+        return self.polling < self._target and not (self._end_is_awaited and self.empty())
 
     def start(self, *, now: float) -> Poll:
         """A receive call begins."""
@@ -83,6 +83,10 @@ class Pace:
         # An answer says nothing of what became visible after its call began.
         self._empties = self._empties + 1 if poll.started >= settled_at else 0
         self._last_empty_at = now
+
+    def forget_empty(self) -> None:
+        """Something may be visible again that was not when the queue said it was empty: ask it anew."""
+        self._empties = 0
 
     def empty(self) -> bool:
         """Whether the queue has said that nothing is visible: enough empty answers, and no older call under way."""
