@@ -126,14 +126,14 @@ def new_exchange_keys() -> tuple[bytes, bytes]:
     )
 
 
-def hpke_sealer(public: bytes, *, info: bytes) -> tuple[bytes, Callable[[bytes], bytes]] | None:
-    """To an X25519 public key, as PEM or its 32 bytes: those bytes, and what seals to it; None if it is no such key.
+def hpke_sealer(public_pem: bytes, *, info: bytes) -> tuple[bytes, Callable[[bytes], bytes]] | None:
+    """To an X25519 public key in PEM: its 32 bytes, and what seals to it; None if it is no such key.
 
     HPKE of RFC 9180, base mode: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM. A sealed text is the ephemeral
     public key (32 bytes) ‖ ciphertext ‖ tag (16 bytes), under a fresh ephemeral key each time.
     """
     try:
-        key = X25519PublicKey.from_public_bytes(public) if len(public) == KEY_BYTES else load_pem_public_key(public)
+        key = load_pem_public_key(public_pem)
         if not isinstance(key, X25519PublicKey):
             return None
         _HPKE.encrypt(b"", key, info)  # a point of low order is found here, not at the first message
