@@ -1,0 +1,47 @@
+"""The benchmarks run and say what they ran on. What they measure is not asserted: tests know no times."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from sofetch.settings import MaskName
+
+BENCH = Path(__file__).parents[2] / "bench"
+MACHINE = {"processor", "cores", "system", "python"}
+
+
+def run(script: str, *arguments: str) -> dict[str, Any]:
+    done = subprocess.run([sys.executable, BENCH / script, "--json", *arguments], capture_output=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.slow
+def test_every_mask_is_measured() -> None:
+    document = run("masks.py", "--values", "100", "--runs", "1")
+    assert {it["mask"] for it in document["results"]} == set(get_args(MaskName))
+    assert set(document["machine"]) >= MACHINE
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which(os.environ.get("CC", "cc")) is None, reason="no C compiler here")
+def test_the_search_finds_an_unkeyed_address_in_its_sample_and_says_that_the_rest_is_extrapolated() -> None:
+    document = run("unkeyed_ipv4.py", "--sample", str(2**21 + 5))
+    assert document["result"]["extrapolated"]
+    assert document["result"]["tried"] == 2**21 + 5
+
+
+@pytest.mark.parametrize("path", sorted((BENCH / "results").glob("*.json")), ids=lambda path: path.name)
+def test_committed_results_name_their_machine_and_no_path(path: Path) -> None:
+    text = path.read_text()
+    assert set(json.loads(text)["machine"]) >= MACHINE
+    assert not any(place in text for place in ("/home", "/root", "/Users", "/tmp", str(BENCH.parent)))
+    assert path.with_suffix(".md").exists()
