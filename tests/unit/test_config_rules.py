@@ -277,7 +277,7 @@ def test_kinds_of_one_domain_that_differ_are_a_warning(mask: str) -> None:
 
 
 def test_kinds_of_one_domain_may_differ_where_the_masks_do() -> None:
-    more = '[[column]]\nname = "b"\nfrom = "item"\nmask = "ip_prefix"\ndomain = "item"'
+    more = '[[column]]\nname = "b"\nfrom = "item"\nmask = "reversible"\nkind = "email"\ndomain = "item"'
     assert lint(column='mask = "token"', more=more) == []
 
 
