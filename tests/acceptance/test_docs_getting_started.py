@@ -1,4 +1,4 @@
-"""docs/getting-started.md, pasted block by block into one shell."""
+"""What the pages tell people to run, run: docs/getting-started.md in one shell, and the demo of the README."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 pytestmark = pytest.mark.slow
-PAGE = Path(__file__).parents[2] / "docs/getting-started.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs/getting-started.md"
 _BLOCK = re.compile(r"^```sh(?P<how>[^\n]*)\n(?P<script>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -42,6 +43,30 @@ def test_what_the_page_shows_of_the_configuration_is_what_init_writes(tmp_path: 
     shown = re.findall(r"^```toml\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     written = (tmp_path / "sofetch.toml").read_text(encoding="utf-8")
     assert all(block in written for block in shown)
+
+
+def test_the_tour_in_the_readme_is_what_the_demo_prints(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sofetch", "demo"],
+        cwd=tmp_path,
+        env={**os.environ, "COLUMNS": "100"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    [tour] = re.findall(
+        r"^```text\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    printed = {_without_chance(line) for line in done.stdout.splitlines()}
+    assert [line for line in tour.splitlines() if _without_chance(line) not in printed] == []
+
+
+def _without_chance(line: str) -> str:
+    """A line without what differs each time: tokens and days."""
+    return re.sub(r"h1\.k1\.[0-9a-f…]+", "token", re.sub(r"\d{4}-\d\d-\d\d", "day", line)).rstrip()
 
 
 def _script() -> str:
