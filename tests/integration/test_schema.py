@@ -11,6 +11,7 @@ import pytest
 
 from loading import count, login_rows, logins, names_of, new_key, open_sink, query, settings_for
 from sofetch.errors import SinkUnavailable
+from sofetch.load.ledger import keep_partitions
 from sofetch.load.migrations import latest_migration, migrate
 from sofetch.load.schema import apply_schema, plan_schema
 from sofetch.load.statements import migration_files, statement
@@ -198,6 +199,54 @@ def test_old_days_are_dropped_and_the_rest_is_kept(database: str) -> None:
     assert query(database, "SELECT sofetch.drop_ledger_partitions(10)") == [(4,)]
     assert partitions(database)[0] == day_name(-10)
     assert (count(database, "sofetch.ledger"), count(database, "sofetch.ledger_content")) == (0, 0)
+
+
+def test_two_workers_may_drop_the_same_day_at_once(database: str) -> None:
+    apply_schema(logins(), dsn=database)
+    query(database, "SELECT sofetch.make_ledger_partitions(14, 1)")
+    drop, waiting = "SELECT sofetch.drop_ledger_partitions(10)", "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    with psycopg.connect(database) as first, ThreadPoolExecutor() as pool:
+        first.execute(drop)
+        second = pool.submit(query, database, drop)
+        while not query(database, waiting) > [(0,)]:
+            pass
+        first.commit()
+        second.result(timeout=30)
+    assert partitions(database)[0] == day_name(-10)
+
+
+def test_keys_without_a_time_are_kept_since_nobody_knows_how_old_they_are(database: str) -> None:
+    apply_schema(logins(), dsn=database)
+    query(database, "INSERT INTO sofetch.ledger VALUES (%s::uuid, 1)", (b"\0" * 6 + b"\xff" * 10).hex())
+    query(database, "SELECT sofetch.drop_ledger_partitions(10)")
+    assert count(database, "sofetch.ledger") == 1
+
+
+def test_many_old_content_keys_are_removed_some_at_a_time(database: str) -> None:
+    apply_schema(logins(), dsn=database)
+    query(
+        database,
+        "INSERT INTO sofetch.ledger_content SELECT gen_random_uuid(), 1, current_date - 20"
+        " FROM generate_series(1, 50001)",
+    )
+    settings = logins(ledger_days=10)
+    with psycopg.connect(database, autocommit=True) as connection:
+        assert [keep_partitions(connection, settings) for _ in range(2)] == [False, True]
+    assert count(database, "sofetch.ledger_content") == 0
+
+
+def test_a_ledger_that_takes_too_long_to_keep_does_not_stop_the_loading(database: str) -> None:
+    apply_schema(logins(), dsn=database)
+    query(database, "INSERT INTO sofetch.ledger_content SELECT gen_random_uuid(), 1, current_date - 90")
+    query(database, SLOW_TO_DELETE)
+    with psycopg.connect(database, autocommit=True, options="-c statement_timeout=200ms") as connection:
+        assert not keep_partitions(connection, logins())
+
+
+SLOW_TO_DELETE = """
+CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(30); RETURN OLD; END';
+CREATE TRIGGER slow BEFORE DELETE ON sofetch.ledger_content FOR EACH ROW EXECUTE FUNCTION slow();
+"""
 
 
 @pytest.mark.parametrize("call", ["make_ledger_partitions(-1, 0)", "drop_ledger_partitions(0)"])

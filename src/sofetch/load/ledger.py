@@ -58,7 +58,7 @@ def as_uuid_array(keys: Iterable[bytes]) -> list[str]:
 
 
 def keep_partitions(connection: Connection[Any], settings: Settings) -> bool:
-    """Make the days that are missing and drop those that are past keeping; False if a lock was not to be had.
+    """Make the days that are missing and drop those that are past keeping; False if there is more to do soon.
 
     Messages can be as old as SQS keeps them, 14 days. Days that are missing cost speed and tidiness, not correctness:
     their keys go into the default partition. So a reader who holds a lock, pg_dump say, must not stop the loading.
@@ -66,7 +66,13 @@ def keep_partitions(connection: Connection[Any], settings: Settings) -> bool:
     behind = min(settings.sink.ledger_days, LONGEST_RETENTION_DAYS)
     made = _in_passing(connection, "SELECT sofetch.make_ledger_partitions(%s, %s)", [behind, DAYS_AHEAD])
     dropped = _in_passing(connection, "SELECT sofetch.drop_ledger_partitions(%s)", [settings.sink.ledger_days])
-    return made and dropped
+    return made and dropped and not _has_old_content(connection, settings)
+
+
+def _has_old_content(connection: Connection[Any], settings: Settings) -> bool:
+    query = "SELECT EXISTS (SELECT FROM sofetch.ledger_content WHERE seen < (now() AT TIME ZONE 'UTC')::date - %s::int)"
+    row = connection.execute(query, [settings.sink.ledger_days]).fetchone()
+    return bool(row and row[0])
 
 
 def _in_passing(connection: Connection[Any], query: LiteralString, parameters: Sequence[int]) -> bool:
@@ -76,7 +82,7 @@ def _in_passing(connection: Connection[Any], query: LiteralString, parameters: S
             connection.execute("SELECT set_config('lock_timeout', %s, true)", [LONGEST_WAIT])
             connection.execute(query, parameters)
     except psycopg.Error as error:
-        if error.diag.sqlstate not in {"55P03", "40P01"}:  # lock_not_available, deadlock_detected
+        if error.diag.sqlstate not in {"55P03", "40P01", "57014"}:  # no lock in time, a deadlock, too slow
             raise
         return False
     return True

@@ -24,6 +24,7 @@ CREATE TABLE sofetch.ledger_content (
     seen date NOT NULL DEFAULT CURRENT_DATE,
     PRIMARY KEY (key, pipeline_id)
 );
+CREATE INDEX ledger_content_seen ON sofetch.ledger_content (seen);
 
 -- sealed_body is AES-256-GCM under the key named by kid; nothing of the body is readable here.
 CREATE TABLE sofetch.quarantine (

@@ -47,8 +47,9 @@ BEGIN
 END
 $$;
 
--- Drops the days older than keep_days and removes what is as old from the default partition and from
--- ledger_content; returns how many partitions were dropped.
+-- Drops the days older than keep_days and removes what is as old from the default partition and, some at a time, from
+-- ledger_content; returns how many partitions were dropped. Keys whose time is zero are those of messages for which
+-- the server gave no time: nobody knows how old they are, so they stay.
 CREATE FUNCTION sofetch.drop_ledger_partitions(keep_days integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER STRICT
     SET search_path = pg_catalog, pg_temp
@@ -69,11 +70,14 @@ BEGIN
           AND substr(c.relname, 8) < to_char(oldest_kept, 'YYYYMMDD')
         ORDER BY c.relname
     LOOP
-        EXECUTE format('DROP TABLE sofetch.%I', name);
+        EXECUTE format('DROP TABLE IF EXISTS sofetch.%I', name);  -- another worker may have done it while we waited
         dropped := dropped + 1;
     END LOOP;
-    DELETE FROM sofetch.ledger_default WHERE key < sofetch.ledger_day_start(oldest_kept);
-    DELETE FROM sofetch.ledger_content WHERE seen < oldest_kept;
+    DELETE FROM sofetch.ledger_default
+    WHERE key >= '00000000-0001-0000-0000-000000000000' AND key < sofetch.ledger_day_start(oldest_kept);
+    -- A whole day of a busy pipeline would outlast any statement_timeout; the caller comes again while there is more.
+    DELETE FROM sofetch.ledger_content
+    WHERE ctid = ANY (ARRAY(SELECT c.ctid FROM sofetch.ledger_content AS c WHERE c.seen < oldest_kept LIMIT 50000));
     RETURN dropped;
 END
 $$;
