@@ -77,6 +77,13 @@ def database(postgres_server: Embedded) -> Iterator[str]:
 
 
 @pytest.fixture
+def vault_database(postgres_server: Embedded) -> Iterator[str]:
+    """Connection string of another one, for the vault."""
+    with _fresh_database(postgres_server) as dsn:
+        yield dsn
+
+
+@pytest.fixture
 def postgres16_database(postgres16_server: Embedded) -> Iterator[str]:
     """Connection string of a fresh, empty database on Postgres 16."""
     with _fresh_database(postgres16_server) as dsn:

@@ -113,7 +113,7 @@ def everything_in(dsn: str, schema: str) -> bytes:
     """All that a schema's tables hold, as text and with every bytea decoded, as a dump would."""
     with psycopg.connect(dsn) as connection:
         tables = connection.execute(
-            "SELECT format('%I.%I', table_schema, table_name) FROM information_schema.tables WHERE table_schema = %s",
+            "SELECT format('%%I.%%I', table_schema, table_name) FROM information_schema.tables WHERE table_schema = %s",
             [schema],
         ).fetchall()
         parts: list[bytes] = []

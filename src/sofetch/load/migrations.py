@@ -27,6 +27,13 @@ class Series(Struct, frozen=True):
         """The text of a migration, or of ``bookkeeping``, which is before them all."""
         return statement(f"{self.folder}/{name}" if self.folder else name)
 
+    def script(self, name: str) -> str:
+        """The same for whoever applies it by hand: it notes that it was applied."""
+        text = self.statement(name).decode().strip()
+        if name == "bookkeeping":
+            return text
+        return f"{text}\n\nINSERT INTO {self.schema}.migration (number, name) VALUES ({_number(name)}, '{name}');"
+
 
 SINK: Final = Series("sofetch")
 VAULT: Final = Series("sofetch_vault", "vault")

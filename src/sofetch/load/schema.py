@@ -15,9 +15,9 @@ from sofetch.columns import produced
 from sofetch.load.cells import INT_LIMITS
 from sofetch.load.connection import connect, require_version, sink_error
 from sofetch.load.ledger import keep_partitions
-from sofetch.load.migrations import migrate, pending_migrations
+from sofetch.load.migrations import SINK, migrate, pending_migrations
 from sofetch.load.registry import schema_state
-from sofetch.load.statements import statement, table_identifier
+from sofetch.load.statements import table_identifier
 from sofetch.load.table import Table, TableColumn, find_table
 from sofetch.settings import ColumnSettings, Settings
 
@@ -89,7 +89,7 @@ def _apply_migrations(connection: Connection[Any]) -> list[SchemaStep]:
 
 
 def _our_step(name: str) -> SchemaStep:
-    return SchemaStep(what=f"schema sofetch: {name}", sql=statement(name).decode().strip())
+    return SchemaStep(what=f"schema sofetch: {name}", sql=SINK.script(name))
 
 
 def _table_steps(connection: Connection[Any], settings: Settings) -> list[SchemaStep]:

@@ -68,10 +68,7 @@ class _Opened:
 
 def _steps(was_there: int | None, names: list[str]) -> list[SchemaStep]:
     wanted = names if was_there is not None else ["bookkeeping", *names]
-    return [
-        SchemaStep(what=f"the vault's schema {VAULT.schema}: {name}", sql=VAULT.statement(name).decode().strip())
-        for name in wanted
-    ]
+    return [SchemaStep(what=f"the vault's schema {VAULT.schema}: {name}", sql=VAULT.script(name)) for name in wanted]
 
 
 def _look(connection: Connection[Any]) -> Iterator[Finding]:
