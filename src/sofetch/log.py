@@ -27,7 +27,11 @@ _COLOURS = {"debug": "2", "info": "36", "warning": "33", "error": "31"}
 
 
 def log_writer(settings: LogSettings, *, clock: Clock, stream: TextIO) -> Callable[[Event], None]:
-    """A listener for ``Events`` that writes lines of at least the configured level to ``stream``."""
+    """A listener for ``Events`` that writes lines of at least the configured level to ``stream``.
+
+    A line that cannot be written, on a full disk say, is dropped: the loading goes on. A reader that left is told, by
+    BrokenPipeError, for it was who wanted to see.
+    """
     threshold = _LEVELS.index(settings.level)
     terminal = stream.isatty()
     pretty = settings.format == "pretty" or (settings.format == "auto" and terminal)
@@ -35,8 +39,13 @@ def log_writer(settings: LogSettings, *, clock: Clock, stream: TextIO) -> Callab
 
     def write(event: Event) -> None:
         if _LEVELS.index(event.level) >= threshold:
-            stream.write(render(event, clock.now_ms()) + "\n")
-            stream.flush()
+            try:
+                stream.write(render(event, clock.now_ms()) + "\n")
+                stream.flush()
+            except BrokenPipeError:
+                raise
+            except OSError:
+                pass
 
     return write
 

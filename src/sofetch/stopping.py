@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from sofetch.errors import ExitCode
@@ -49,18 +49,31 @@ class Stop:
 def stop_on_signals(stop: Stop) -> Iterator[None]:
     """While inside: the first signal asks ``stop``, with its name; the second ends the process at once.
 
+    A signal that whoever started us had us ignore stays ignored: ``nohup``, and Ctrl-C in a shell's background.
     Only in the main thread, as the operating system's signals demand. The handler does nothing but ask: a log line
     written here could meet the one that it interrupted.
     """
 
     def handle(number: int, _frame: FrameType | None) -> None:
         if stop.asked:
+            _give_back_cursor()
             os._exit(ExitCode.INTERRUPTED)
         stop.ask(signal.Signals(number).name)
 
-    before = {number: signal.signal(number, handle) for number in _SIGNALS}
+    ours = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in ours}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _give_back_cursor() -> None:
+    """The live line hides the cursor, and nothing runs after this that would show it again."""
+    with suppress(OSError):
+        if os.isatty(_STDERR):
+            os.write(_STDERR, b"\x1b[?25h\n")
+
+
+_STDERR = 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import logging
@@ -132,3 +133,22 @@ def test_an_outage_line_says_what_and_when_again() -> None:
     )
     line = json.loads(written(LogSettings(format="json"), outage))
     assert (line["sqlstate"], line["retry_in_seconds"]) == ("57P01", 0.2)
+
+
+class Full(io.StringIO):
+    def write(self, _text: str) -> int:
+        raise OSError(errno.ENOSPC, "no space")
+
+
+class Left(io.StringIO):
+    def write(self, _text: str) -> int:
+        raise BrokenPipeError
+
+
+def test_a_line_that_does_not_fit_on_the_disk_stops_nothing() -> None:
+    log_writer(LogSettings(), clock=Noon(), stream=Full())(QUARANTINED)
+
+
+def test_a_reader_that_left_is_told() -> None:
+    with pytest.raises(BrokenPipeError):
+        log_writer(LogSettings(), clock=Noon(), stream=Left())(QUARANTINED)

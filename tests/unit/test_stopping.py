@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -50,3 +51,31 @@ def test_the_first_reason_given_is_kept() -> None:
     stop.ask("SIGTERM")
     stop.ask("SIGINT")
     assert stop.reason == "SIGTERM"
+
+
+def test_a_signal_that_the_starter_had_us_ignore_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        stop = Stop()
+        with stop_on_signals(stop):
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        assert not stop.asked
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_the_second_signal_gives_the_terminal_its_cursor_back() -> None:
+    program = """
+import os, signal
+from sofetch.stopping import Stop, stop_on_signals
+with stop_on_signals(Stop()):
+    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), signal.SIGINT)
+"""
+    ours, theirs = pty.openpty()
+    ended = subprocess.run([sys.executable, "-c", program], stderr=theirs, timeout=30, check=False)
+    os.close(theirs)
+    assert ended.returncode == ExitCode.INTERRUPTED
+    assert b"\x1b[?25h" in os.read(ours, 100)
+    os.close(ours)

@@ -11,8 +11,10 @@ from typing import NoReturn
 
 def main() -> NoReturn:
     """Run the command line and exit: the ``sofetch`` script and ``python -m sofetch``."""
+    from sofetch.cli.closed import stand_in_for_closed_streams
     from sofetch.cli.failure import hide_data_in_tracebacks
     from sofetch.cli.root import root
 
+    stand_in_for_closed_streams()
     hide_data_in_tracebacks()
     root.main(prog_name="sofetch")

@@ -6,6 +6,7 @@ the place in our code, never its message, which could hold a value of a message 
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
@@ -22,6 +23,10 @@ TRACEBACK_ENV = {"SOFETCH_TRACEBACK": "Set to 1: an unexpected error shows its s
 
 _PIPE_CLOSED = 141
 """What a shell reports for a program that SIGPIPE ended, which is what other Unix tools do."""
+
+
+_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_ROOM = "make room where it goes; what the command did before is done"
 
 
 class ReaderLeft(Exception):
@@ -94,6 +99,8 @@ def _usage_hint(error: click.ClickException) -> str:
 
 
 def _unexpected(error: BaseException) -> tuple[str, str]:
+    if isinstance(error, OSError) and error.errno in _DISK_FULL:
+        return f"the output cannot be written: {os.strerror(error.errno)}", _ROOM
     what = f"unexpected {type(error).__name__} at {_place(error.__traceback__)}; this is a fault of sofetch"
     if os.environ.get("SOFETCH_TRACEBACK"):
         return "\n".join([what, *_stack(error.__traceback__)]), "report it with this stack and `sofetch version`"
