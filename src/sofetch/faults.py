@@ -11,7 +11,9 @@ import signal
 import threading
 from typing import Literal
 
-CrashPoint = Literal["after_receive", "after_mask", "after_vault", "mid_write", "after_commit", "mid_delete"]
+CrashPoint = Literal[
+    "after_receive", "after_mask", "after_vault", "mid_write", "after_commit", "mid_delete", "mid_rotation"
+]
 
 _passed = 0
 _lock = threading.Lock()

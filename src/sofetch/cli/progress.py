@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.live import Live
@@ -18,6 +18,9 @@ from rich.text import Text
 from sofetch.cli.text import count, duration
 from sofetch.events import BatchDone, Event, Outage, Recovered
 from sofetch.ports import Clock
+
+if TYPE_CHECKING:
+    from sofetch.load.rotation import Progress
 
 
 class RunProgress:
@@ -84,6 +87,31 @@ def sending(console: Console | None = None) -> Iterator[Told]:
 
     with Live(
         get_renderable=lambda: Text(f"{count(sent, 'message')} sent", style="dim"),
+        console=console or Console(stderr=True),
+        refresh_per_second=5,
+        transient=True,
+        redirect_stdout=False,
+    ):
+        yield told
+
+
+@contextmanager
+def rotating(console: Console | None = None) -> Iterator[Callable[[Progress], None]]:
+    """A line that says how far a rotation is while it is entered."""
+    last: Progress | None = None
+
+    def told(progress: Progress) -> None:
+        nonlocal last
+        last = progress
+
+    def line() -> Text:
+        if last is None:
+            return Text("looking for tokens of earlier keys", style="dim")
+        percent = 100 * last.block // max(last.blocks, 1)
+        return Text(f"{last.table}  sweep {last.sweep}  {percent} %  {last.rows:,} rows upgraded", style="dim")
+
+    with Live(
+        get_renderable=line,
         console=console or Console(stderr=True),
         refresh_per_second=5,
         transient=True,

@@ -86,6 +86,13 @@ def token_key(key: Key, domain: str) -> bytes:
     return key.derive(scheme=H1, domain=domain, length=KEY_BYTES)
 
 
+def chain_tag(tag: bytes, steps: Sequence[Hash]) -> bytes:
+    """The tag of a token after further steps of the chain: tag₂ = HMAC(K₂, 54 ‖ tag₁)[:20]."""
+    for step in steps:
+        tag = step(_CHAIN_STEP + tag)[:TAG_BYTES]
+    return tag
+
+
 def _token(domain: str, chain: Sequence[Key]) -> Scheme:
     """h1: HMAC-SHA-256(K, canonical)[:20], irreversible, the same in every table of the domain.
 
@@ -99,15 +106,9 @@ def _token(domain: str, chain: Sequence[Key]) -> Scheme:
         return [prefix + first(form)[:TAG_BYTES].hex() for form in forms]
 
     def chained_token(forms: Sequence[bytes]) -> list[str]:
-        return [prefix + _chain(first(form)[:TAG_BYTES], later).hex() for form in forms]
+        return [prefix + chain_tag(first(form)[:TAG_BYTES], later).hex() for form in forms]
 
     return chained_token if later else token
-
-
-def _chain(tag: bytes, steps: list[Hash]) -> bytes:
-    for step in steps:
-        tag = step(_CHAIN_STEP + tag)[:TAG_BYTES]
-    return tag
 
 
 def _redact(constant: str | None) -> Scheme:

@@ -1,0 +1,144 @@
+"""``sofetch rotate``: stored tokens become the newest key's, table by table, while workers run.
+
+Owns what is said about it and the verdict. Which rows, and how, is ``sofetch.load.rotation``'s; the bytes are
+``sofetch.mask.upgrade``'s.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from sofetch.cli.frame import KEY_ENV, OVERRIDE_ENV, SINK_ENV, Frame, command
+from sofetch.cli.text import count, terminal_safe
+from sofetch.errors import ExitCode
+
+if TYPE_CHECKING:
+    from sofetch.load.kids import KidUse
+    from sofetch.load.rotation import Progress, Rotated
+    from sofetch.settings import PipelineSettings, Settings
+
+
+@command(
+    "rotate",
+    example="sofetch keys rotate\nsofetch rotate --dry-run\nsofetch rotate\nsofetch rotate --table logins_archive",
+    environment=(KEY_ENV, SINK_ENV, OVERRIDE_ENV),
+)
+@click.option(
+    "--table", "tables", multiple=True, metavar="T", help="A table with the same columns. Default: the configured one."
+)
+@click.option("--dry-run", is_flag=True, help="Count what would be upgraded and change nothing.")
+@click.option(
+    "--batch-rows",
+    type=click.IntRange(1, 100_000),
+    default=5_000,
+    show_default=True,
+    metavar="N",
+    help="Most rows in one transaction.",
+)
+def rotate(frame: Frame, *, tables: Sequence[str], dry_run: bool, batch_rows: int) -> None:
+    """Upgrade stored tokens to the primary key, so that they join those that are made now.
+
+    No value in the clear is needed: a token of an earlier key is taken one step further, and what can be reversed is
+    opened and closed again. Workers may run, and those with the old keyring too: what they add meanwhile is upgraded
+    in the next sweep, until none is left. Whatever cuts it off, the next run goes on from there. Every table that has a
+    join domain in common must be upgraded before it joins the others again. Exits with 5 if something is left.
+    """
+    settings = frame.settings()
+    done = [_rotated(frame, named, dry_run=dry_run, batch_rows=batch_rows) for named in _named(settings, tables)]
+    if frame.json:
+        frame.data({"dry_run": dry_run, "tables": [_as_json(one) for one in done]})
+    if any(one.stranded or (one.left and not dry_run) for one in done):
+        raise click.exceptions.Exit(ExitCode.FINDINGS)
+
+
+def _named(settings: Settings, tables: Sequence[str]) -> list[Settings]:
+    """The configuration, once for each table."""
+    replace = msgspec.structs.replace
+    return [
+        replace(settings, sink=replace(settings.sink, table=table), pipeline=_same_pipeline(settings))
+        for table in tables or [settings.sink.table]
+    ]
+
+
+def _same_pipeline(settings: Settings) -> PipelineSettings:
+    return msgspec.structs.replace(settings.pipeline, name=settings.pipeline_name)
+
+
+def _rotated(frame: Frame, settings: Settings, *, dry_run: bool, batch_rows: int) -> Rotated:
+    from sofetch.keys import load_keyrings
+    from sofetch.load.dsn import resolve_dsn
+    from sofetch.load.rotation import plan_rotation, rotate_table
+    from sofetch.mask.upgrade import compile_upgrades
+
+    upgrades = compile_upgrades(settings, load_keyrings(settings.keys, environ=os.environ))
+    dsn = resolve_dsn(settings.sink, environ=os.environ)
+    if dry_run:
+        planned = plan_rotation(settings, upgrades, dsn=dsn)
+        _say_planned(frame, planned)
+        return planned
+    with _progress(frame) as told:
+        done = rotate_table(settings, upgrades, dsn=dsn, batch_rows=batch_rows, told=told)
+    _say_done(frame, done)
+    return done
+
+
+@contextmanager
+def _progress(frame: Frame) -> Iterator[Callable[[Progress], None]]:
+    if frame.json or frame.quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from sofetch.cli.progress import rotating
+
+    with rotating() as told:
+        yield told
+
+
+def _say_planned(frame: Frame, planned: Rotated) -> None:
+    rows = sum(use.rows for use in planned.left)
+    frame.say(f"{terminal_safe(planned.table)}: {count(rows, 'value')} would be upgraded")
+    _say_uses(frame, planned.left)
+    _say_stranded(frame, planned)
+
+
+def _say_done(frame: Frame, done: Rotated) -> None:
+    resumed = ", going on where one was cut off" if done.resumed else ""
+    frame.say(
+        f"{terminal_safe(done.table)}: {count(done.rows, 'row')} upgraded in {count(done.sweeps, 'sweep')}{resumed}"
+    )
+    if done.stragglers:
+        frame.note(
+            f"  → {count(done.stragglers, 'row')} came in under an earlier key meanwhile: a worker still runs with the "
+            "old keyring; restart it, then run this again"
+        )
+    if done.left:
+        frame.warn(f"{done.table}: rows under an earlier key are left, more than {done.sweeps} sweeps could upgrade")
+        _say_uses(frame, done.left)
+        frame.note("  → restart every worker with the new keyring, then run this again")
+    _say_stranded(frame, done)
+
+
+def _say_stranded(frame: Frame, done: Rotated) -> None:
+    if not done.stranded:
+        return
+    frame.warn(
+        f"{done.table}: some values cannot be upgraded: their key is no step of the chain, or is not in the ring"
+    )
+    _say_uses(frame, done.stranded)
+    frame.note("  → an active key before the primary is a step; use the keyring that they were made with")
+
+
+def _say_uses(frame: Frame, uses: Sequence[KidUse]) -> None:
+    for use in uses:
+        frame.say(f"  {terminal_safe(use.column)}: {count(use.rows, 'row')} under key {terminal_safe(use.kid)}")
+
+
+def _as_json(done: Rotated) -> dict[str, object]:
+    made: dict[str, object] = msgspec.to_builtins(done)
+    return made | {"complete": done.complete}
