@@ -26,7 +26,7 @@ _VAULT_ENV = {"SOFETCH_VAULT_DSN": "The vault's connection string; may hold the 
 _MOST_BYTES = 65_536
 _EXAMPLE = """\
 sofetch erase --subject - --actor ana --purpose art-17 --ticket DS-18 --dry-run
-sofetch erase --subject - --actor ana --purpose art-17 --ticket DS-18 --yes < subject
+sofetch erase --subject - --actor ana --purpose art-17 --ticket DS-18 --yes > receipt.json
 """
 
 

@@ -20,7 +20,7 @@ from sofetch.errors import SinkRefused
 from sofetch.governance.erasure import SealedEntry, TablePlan
 from sofetch.load.connection import connect, sink_error
 from sofetch.load.registry import require_schema
-from sofetch.load.table import Table, TableColumn, require_table
+from sofetch.load.table import Table, TableColumn, find_table
 from sofetch.settings import Settings
 
 QUARANTINE_BATCH: Final = 50
@@ -98,7 +98,10 @@ class ErasureTables:
 
     def _table(self, plan: TablePlan) -> Table:
         sink = msgspec.structs.replace(self._settings.sink, table=plan.table)
-        table = require_table(self._connection, msgspec.structs.replace(self._settings, sink=sink))
+        table = find_table(self._connection, msgspec.structs.replace(self._settings, sink=sink))
+        if table is None:
+            hint = "correct [sink] table or [[erasure.table]]; nothing was erased"
+            raise SinkRefused(f"table {plan.table} does not exist in this database", hint=hint, sqlstate="42P01")
         missing = [name for name in dict.fromkeys((plan.subject_column, *plan.columns)) if name not in table.columns]
         if missing:
             hint = "correct [[erasure.table]] or the columns; nothing was erased"
@@ -139,7 +142,9 @@ def _mapped() -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        raise sink_error(error) from None
+        cause = sink_error(error)
+        what = cause.what.replace("the load", "the erasure")
+        raise type(cause)(what, hint=cause.hint, sqlstate=cause.sqlstate) from None
 
 
 def _found(plan: TablePlan, table: Table) -> sql.Composed:
@@ -185,7 +190,7 @@ def _random(column: TableColumn, *, kid: str) -> sql.Composable:
             what = f"column {column.name} is {column.declared} NOT NULL: there is no random value to put there"
             raise SinkRefused(what, hint='use [erasure] mode = "delete", or leave the column out of `token_columns`')
         case _:
-            return sql.SQL("NULL")
+            return sql.SQL("NULL::{}").format(sql.SQL(column.declared))
 
 
 # Random UUIDs are the one strong randomness that Postgres has without an extension.
