@@ -249,6 +249,14 @@ CREATE TRIGGER slow BEFORE DELETE ON sofetch.ledger_content FOR EACH ROW EXECUTE
 """
 
 
+def test_what_is_told_can_be_applied_by_hand_and_is_then_complete(database: str) -> None:
+    for step in plan_schema(logins(), dsn=database):
+        query(database, step.sql)
+    assert plan_schema(logins(), dsn=database) == []
+    with open_sink(logins(), database, schema=False) as sink:
+        assert names_of(sink.load(login_rows(1), [])) == ["Loaded"]
+
+
 @pytest.mark.parametrize("call", ["make_ledger_partitions(-1, 0)", "drop_ledger_partitions(0)"])
 def test_the_partition_functions_take_no_nonsense(database: str, call: str) -> None:
     apply_schema(logins(), dsn=database)
