@@ -121,13 +121,17 @@ def _check_database(settings: Settings) -> list[Finding]:
 def _check_key_use(settings: Settings, dsn: str) -> list[Finding]:
     from sofetch.keys import load_keyrings
     from sofetch.load.key_check import check_key_use
+    from sofetch.load.kids import check_kids
     from sofetch.mask import compile_masker
 
     try:
-        masker = compile_masker(settings, load_keyrings(settings.keys, environ=os.environ), loads=False)
+        rings = load_keyrings(settings.keys, environ=os.environ)
+        masker = compile_masker(settings, rings, loads=False)
     except KeyringError:
         return []  # that is a finding of its own already
-    return check_key_use(settings, dsn=dsn, fingerprints=masker.fingerprints())
+    kids = {"h1": rings.tokens.primary.kid, "r1": rings.reversible.primary.kid}
+    found = check_key_use(settings, dsn=dsn, fingerprints=masker.fingerprints())
+    return found + check_kids(settings, dsn=dsn, kid_of_scheme=kids)
 
 
 def _check_recovery_key(settings: Settings) -> list[Finding]:
