@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -259,7 +260,8 @@ def test_a_command_line_in_a_page_parses(page: str, line: str) -> None:
         path = f"{path} {words.pop(0)}"
     assert path != "sofetch", f"{page}: {line}"
     if words and not (path.endswith(" completion") and words == ["bash"]):
-        commands[path].make_context(path, words)
+        with suppress(click.MissingParameter):  # a mention in a sentence need not be whole
+            commands[path].make_context(path, words)
 
 
 @pytest.mark.parametrize("file", SHOWN, ids=_name)
