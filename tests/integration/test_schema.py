@@ -35,6 +35,10 @@ EXPECTED = {
         "sent_at timestamp with time zone", "receive_count integer", "expires_at timestamp with time zone",
         "kid text", "sealed_body bytea",
     ],
+    "rotation": [
+        "relation text", "target text", "next_block bigint", "rows bigint", "started_at timestamp with time zone",
+        "updated_at timestamp with time zone", "finished_at timestamp with time zone",
+    ],
 }  # fmt: skip
 
 CATALOG = """
