@@ -8,6 +8,7 @@ from threading import Barrier
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from loading import count, login_rows, logins, names_of, new_key, open_sink, query, settings_for
 from sofetch.errors import SinkUnavailable
@@ -268,6 +269,16 @@ def test_the_partition_functions_take_no_nonsense(database: str, call: str) -> N
         query(database, f"SELECT sofetch.{call}")
 
 
-def test_a_database_that_is_not_there_is_said_so() -> None:
-    with pytest.raises(SinkUnavailable, match="no such socket"):
-        plan_schema(logins(), dsn="host=/nowhere dbname=x user=x")
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"host": "/nowhere"}, "there is no such socket"),
+        ({"host": "nowhere.invalid"}, "the host's name is not known"),
+        ({"host": "127.0.0.1", "port": "1"}, "nothing listens there"),
+        ({"dbname": "nowhere"}, "there is no such database"),
+        ({"user": "nobody"}, "the server does not know this user"),
+    ],
+)
+def test_a_database_that_is_not_there_is_said_so(database: str, changes: dict[str, str], said: str) -> None:
+    with pytest.raises(SinkUnavailable, match=said):
+        plan_schema(logins(), dsn=make_conninfo(database, **changes))

@@ -207,3 +207,11 @@ def test_a_terminal_without_unicode_does_not_end_the_command(tmp_path: Path) -> 
 
 def test_hooks_are_left_alone_in_a_program_that_uses_the_library() -> None:
     assert threading.excepthook.__module__ != "sofetch.cli.failure"
+
+
+@pytest.mark.parametrize("dsn", [f"postgresql://app:{CANARY}@db/app", f"host=db password={CANARY}"])
+def test_a_password_in_a_misplaced_argument_is_not_repeated(dsn: str) -> None:
+    code, _, stderr = run("probe", dsn)
+    assert code == 2
+    assert "unexpected extra argument" in stderr
+    assert CANARY not in stderr

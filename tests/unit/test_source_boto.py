@@ -9,8 +9,9 @@ from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from sofetch.errors import SourceRefused, SourceUnavailable
+from sofetch.settings import SourceSettings
 from sofetch.source.boto import parse_failures, parse_messages, queue_name
-from sofetch.source.boto_client import _region_of
+from sofetch.source.boto_client import Clients, _region_of
 from sofetch.source.boto_errors import mapped, source_error
 from sofetch.source.transport import EntryFailure
 
@@ -127,3 +128,11 @@ def test_a_queue_url_names_its_queue_and_region() -> None:
     assert queue_name(url) == "login-queue"
     assert _region_of(url) == "eu-central-1"
     assert _region_of("login-queue") is None
+
+
+def test_an_endpoint_that_does_not_answer_is_named_without_its_password() -> None:
+    settings = SourceSettings(queue="q", region="us-east-1", endpoint=f"http://user:{CANARY}@127.0.0.1:1")
+    with pytest.raises(SourceUnavailable) as caught:
+        Clients(settings)
+    assert "reach SQS at 127.0.0.1:1:" in caught.value.what
+    assert CANARY not in str(caught.value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import threading
 import traceback
@@ -27,6 +28,10 @@ _PIPE_CLOSED = 141
 
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _ROOM = "make room where it goes; what the command did before is done"
+
+
+_PASSWORD = re.compile(r"(?<=://)[^/@\s]*(?=@)|(?<=password=)\S+")
+"""What click repeats of a command line may be a connection string, and stderr goes into logs."""
 
 
 class ReaderLeft(Exception):
@@ -65,7 +70,13 @@ def _report(error: BaseException, *, as_json: bool) -> int:
             return ExitCode.USAGE
         case click.ClickException():
             hint = _usage_hint(error)
-            _write(error.format_message(), hint, code="usage", exit_code=ExitCode.USAGE, as_json=as_json)
+            _write(
+                _PASSWORD.sub("…", error.format_message()),
+                hint,
+                code="usage",
+                exit_code=ExitCode.USAGE,
+                as_json=as_json,
+            )
             return ExitCode.USAGE
         case _:
             what, hint = _unexpected(error)

@@ -101,11 +101,13 @@ CAUSES = (
         "ask who runs it for an entry in pg_hba.conf",
     ),
     ("role ", "the server does not know this user", "name an existing user in the DSN"),
+    ('" does not exist', "there is no such database", "create it, or name an existing one in the DSN"),
     (
         "database ",
         "the server does not let this user into this database",
         "does the database exist? May the user connect?",
     ),
+    ("resolve host", "the host's name is not known", "look at the host in the DSN, and at the name server"),
     ("translate host name", "the host's name is not known", "look at the host in the DSN, and at the name server"),
     ("Connection refused", "nothing listens there", "is the server up, and are host and port right?"),
     ("No such file", "there is no such socket", "is the server up, and is the host's folder right?"),

@@ -10,6 +10,7 @@ import re
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
+from urllib.parse import urlsplit
 
 import botocore.session
 from botocore.client import BaseClient
@@ -43,13 +44,13 @@ class Clients:
 
     def __init__(self, settings: SourceSettings) -> None:
         self._settings = settings
-        with mapped("reach SQS"):
+        with mapped(_reach(settings)):
             self.protocol, self._session = _choose(settings)
             self.calls = _client(self._session, settings, threads=settings.deleters)
 
     def receiving(self) -> SQSClient:
         """A new client for the receiving fleet, which must close it."""
-        with mapped("reach SQS"):
+        with mapped(_reach(self._settings)):
             return _client(
                 self._session,
                 self._settings,
@@ -61,6 +62,12 @@ class Clients:
     def close(self) -> None:
         """Give back the connections of ``calls``."""
         self.calls.close()
+
+
+def _reach(settings: SourceSettings) -> str:
+    """What an error calls the attempt: with the host of an endpoint of one's own, and nothing else of its URL."""
+    host = urlsplit(settings.endpoint or "").netloc.rpartition("@")[2]
+    return f"reach SQS at {host}" if host else "reach SQS"
 
 
 def _client(

@@ -42,6 +42,7 @@ _DENIED = re.compile(r"AccessDenied|NotAuthorized|InvalidSecurity|AuthFailure|Op
 _CREDENTIALS = re.compile(r"InvalidClientTokenId|UnrecognizedClient|MissingAuthenticationToken|IncompleteSignature")
 _SIGNATURE = re.compile(r"SignatureDoesNotMatch|InvalidSignature|RequestTimeTooSkewed")
 
+_PATIENCE = "it may pass; if it does not: is the endpoint an SQS server, and is the network between sound?"
 _NO_CREDENTIALS_HINT = (
     "give credentials by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile (AWS_PROFILE) or an instance role"
 )
@@ -113,7 +114,7 @@ def _of_answer(error: boto.ClientError, doing: str) -> SourceUnavailable | Sourc
     if _SIGNATURE.search(code):
         return SourceRefused(what, hint="check this machine's clock, then the AWS secret key")
     if code == "unknown" or code in _MAY_PASS or status not in range(400, 500) or status in (408, 429):
-        return SourceUnavailable(what, hint="trying again; if it stays so, look at the queue's service")
+        return SourceUnavailable(what, hint="it may pass; if it does not, look at the queue's service")
     return SourceRefused(what, hint="look the code up in the SQS API reference")
 
 
@@ -127,9 +128,9 @@ def _of_connection(error: Exception, doing: str) -> SourceUnavailable:
                 "is the server up, and are endpoint, region and network right?",
             )
         case boto.ReadTimeoutError():
-            why, hint = "no answer in time", "trying again"
+            why, hint = "no answer in time", _PATIENCE
         case ResponseParserError():
             why, hint = "the answer is not SQS's", "is the endpoint an SQS server? `protocol` may be forced"
         case _:
-            why, hint = f"the connection failed ({type(error).__name__})", "trying again"
+            why, hint = f"the connection failed ({type(error).__name__})", _PATIENCE
     return SourceUnavailable(f"cannot {doing}: {why}", hint=hint)
