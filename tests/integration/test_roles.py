@@ -245,7 +245,9 @@ def test_an_eraser_destroys_a_subject_and_reads_nothing_sealed(roles: Roles) -> 
             "TRUNCATE sofetch_vault.value",
         )
         vault = VaultStore(dsn, limits=LIMITS)
-        assert vault.destroy_subject(subject_tokens(SETTINGS, ring(), "u1")[0]) == Destroyed(keys=1, values=2)
+        [subject] = subject_tokens(SETTINGS, ring(), "u1")
+        assert {one.domain for one in vault.list_subject(subject)} == {"ip", "device"}
+        assert vault.destroy_subject(subject) == Destroyed(keys=1, values=2)
         vault.close()
     with login_role(roles.dsn, "erases", roles.eraser) as dsn:
         allowed(dsn, "DELETE FROM public.user_logins", "DELETE FROM sofetch.quarantine", APPEND)

@@ -19,7 +19,7 @@ from sofetch.governance.request import Purpose
 from sofetch.governance.subject import Subject, body_matcher, find_subject, subject_column
 from sofetch.mask.keyring import Keyrings
 from sofetch.mask.seal import unseal
-from sofetch.record import Private, StoredValue
+from sofetch.record import Private
 from sofetch.settings import Settings
 
 MOST_FINGERPRINTS: Final = 10_000
@@ -57,11 +57,20 @@ class Gone(Protocol):
         """Values that they sealed."""
 
 
+class Kept(Protocol):
+    """A value in the vault: its token, and the key that it is sealed under."""
+
+    @property
+    def token(self) -> str: ...  # noqa: D102
+    @property
+    def key_id(self) -> bytes: ...  # noqa: D102
+
+
 class Vault(Protocol):
     """The vault, for one who may erase."""
 
-    def find_subject(self, subject: str) -> list[StoredValue]:
-        """A subject's values, sealed."""
+    def list_subject(self, subject: str) -> Sequence[Kept]:
+        """What there is of a subject, nothing of it readable: who erases need not be able to read."""
 
     def destroy_subject(self, subject: str) -> Gone:
         """Destroy a subject's keys; committed when it returns. Idempotent."""
@@ -190,7 +199,7 @@ def _fingerprints(subject: Subject, means: Means) -> list[str]:
     """Of the tokens whose values go: what a later recovery of one of them is told by."""
     if means.vault is None:
         return []
-    tokens = {stored.token for name in subject.vault_tokens for stored in means.vault.find_subject(name)}
+    tokens = {stored.token for name in subject.vault_tokens for stored in means.vault.list_subject(name)}
     return [means.audit_keys.fingerprint("token", token) for token in sorted(tokens)[:MOST_FINGERPRINTS]]
 
 
@@ -239,7 +248,7 @@ def _vault(subject: Subject, means: Means, *, dry_run: bool) -> dict[str, int] |
     if means.vault is None:
         return None
     if dry_run:
-        stored = [one for name in subject.vault_tokens for one in means.vault.find_subject(name)]
+        stored = [one for name in subject.vault_tokens for one in means.vault.list_subject(name)]
         return {"keys": len({one.key_id for one in stored}), "values": len(stored)}
     gone = [means.vault.destroy_subject(name) for name in subject.vault_tokens]
     return {"keys": sum(one.keys for one in gone), "values": sum(one.values for one in gone)}

@@ -34,6 +34,14 @@ class Destroyed(Struct, frozen=True):
     values: int
 
 
+class Listed(Struct, frozen=True):
+    """That there is a value, and under which key; nothing of it."""
+
+    domain: str
+    token: str
+    key_id: bytes
+
+
 class VaultStore:
     """Connects when it must; a lost connection is made anew by the next call.
 
@@ -72,6 +80,12 @@ class VaultStore:
     def find_subject(self, subject: str) -> list[StoredValue]:
         """All values of a subject; ``subject`` is a token (``sofetch.mask.vaulting.subject_tokens``). Still sealed."""
         return self._values("vault/find_subject", {"subject": subject})
+
+    def list_subject(self, subject: str) -> list[Listed]:
+        """What there is of a subject. For one who may erase and not read: it reads nothing sealed."""
+        with _Mapped(self):
+            rows = self._ready().execute(statement("vault/list_subject"), {"subject": subject}).fetchall()
+        return [Listed(domain, token, key_id.bytes) for domain, token, key_id in rows]
 
     def destroy_subject(self, subject: str) -> Destroyed:
         """Delete a subject's keys, and with them every way to its values; the values too. Returns after the commit."""
