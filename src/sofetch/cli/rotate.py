@@ -15,20 +15,21 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from sofetch.cli.frame import KEY_ENV, OVERRIDE_ENV, SINK_ENV, Frame, command
+from sofetch.cli.frame import KEY_ENV, OVERRIDE_ENV, SINK_ENV, VAULT_ENV, Frame, command
 from sofetch.cli.text import count, terminal_safe
 from sofetch.errors import ExitCode
 
 if TYPE_CHECKING:
     from sofetch.load.kids import KidUse
     from sofetch.load.rotation import Progress, Rotated
+    from sofetch.load.vault_rotation import VaultRotated
     from sofetch.settings import PipelineSettings, Settings
 
 
 @command(
     "rotate",
     example="sofetch keys rotate\nsofetch rotate --dry-run\nsofetch rotate\nsofetch rotate --table logins_archive",
-    environment=(KEY_ENV, SINK_ENV, OVERRIDE_ENV),
+    environment=(KEY_ENV, SINK_ENV, VAULT_ENV, OVERRIDE_ENV),
 )
 @click.option(
     "--table", "tables", multiple=True, metavar="T", help="A table with the same columns. Default: the configured one."
@@ -47,14 +48,19 @@ def rotate(frame: Frame, *, tables: Sequence[str], dry_run: bool, batch_rows: in
 
     No value in the clear is needed: a token of an earlier key is taken one step further, and what can be reversed is
     opened and closed again. Workers may run, and those with the old keyring too: what they add meanwhile is upgraded
-    in the next sweep, until none is left. Whatever cuts it off, the next run goes on from there. Every table that has a
-    join domain in common must be upgraded before it joins the others again. Exits with 5 if something is left.
+    in the next sweep, until none is left. The vault's tokens are upgraded too, where there is one. Whatever cuts it
+    off, the next run goes on from there. Every table that has a join domain in common must be upgraded before it joins
+    the others again. Exits with 5 if something is left.
     """
     settings = frame.settings()
     done = [_rotated(frame, named, dry_run=dry_run, batch_rows=batch_rows) for named in _named(settings, tables)]
+    kept = _vault_rotated(settings, dry_run=dry_run) if settings.keeps_values else None
     if frame.json:
-        frame.data({"dry_run": dry_run, "tables": [_as_json(one) for one in done]})
-    if any(one.stranded or (one.left and not dry_run) for one in done):
+        vault = {} if kept is None else {"vault": msgspec.to_builtins(kept)}
+        frame.data({"dry_run": dry_run, "tables": [_as_json(one) for one in done], **vault})
+    if kept is not None:
+        _say_vault(frame, kept, dry_run=dry_run)
+    if any(one.stranded or (one.left and not dry_run) for one in done) or (kept is not None and kept.stranded):
         raise click.exceptions.Exit(ExitCode.FINDINGS)
 
 
@@ -89,6 +95,17 @@ def _rotated(frame: Frame, settings: Settings, *, dry_run: bool, batch_rows: int
     return done
 
 
+def _vault_rotated(settings: Settings, *, dry_run: bool) -> VaultRotated:
+    from sofetch.keys import load_keyrings
+    from sofetch.load.dsn import resolve_vault_dsn
+    from sofetch.load.vault_rotation import rotate_vault
+    from sofetch.mask.upgrade import compile_vault_upgrades
+
+    upgrades = compile_vault_upgrades(settings, load_keyrings(settings.keys, environ=os.environ))
+    dsn = resolve_vault_dsn(settings, environ=os.environ)
+    return rotate_vault(upgrades, dsn=dsn, limits=settings.sink, dry_run=dry_run)
+
+
 @contextmanager
 def _progress(frame: Frame) -> Iterator[Callable[[Progress], None]]:
     if frame.json or frame.quiet or not sys.stderr.isatty():
@@ -105,6 +122,12 @@ def _say_planned(frame: Frame, planned: Rotated) -> None:
     frame.say(f"{terminal_safe(planned.table)}: {count(rows, 'value')} would be upgraded")
     _say_uses(frame, planned.left)
     _say_stranded(frame, planned)
+
+
+def _say_vault(frame: Frame, kept: VaultRotated, *, dry_run: bool) -> None:
+    frame.say(f"the vault: {count(kept.values, 'token')} {'would be' if dry_run else ''} upgraded".replace("  ", " "))
+    if kept.stranded:
+        frame.warn(f"the vault: {count(kept.stranded, 'token')} cannot be upgraded: not as they were made")
 
 
 def _say_done(frame: Frame, done: Rotated) -> None:

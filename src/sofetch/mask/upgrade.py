@@ -74,6 +74,12 @@ def token_upgrade(column: str, domain: str, keyring: Keyring) -> Upgrade:
     return Upgrade(column, H1, domain, chain[-1].kid, frozenset(later), renew)
 
 
+def compile_vault_upgrades(settings: Settings, rings: Keyrings) -> list[Upgrade]:
+    """For each join domain of the vault: the tokens that its values are found by."""
+    domains = {token_domain(column) for column in settings.column if column.vault}
+    return [token_upgrade("token", domain, rings.tokens) for domain in sorted(domains)]
+
+
 def compile_address_upgrades(settings: Settings, rings: Keyrings) -> list[AddressUpgrade]:
     """For each column of addresses."""
     upgrades = []
