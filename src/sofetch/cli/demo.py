@@ -1,4 +1,4 @@
-"""``sofetch demo``: the whole way of the data, told in six steps, with nothing set up before and nothing left after.
+"""``sofetch demo``: the whole way of the data, told in seven steps, with nothing set up before and nothing left after.
 
 Owns the telling. What is done is ``sofetch.cli.staged``'s.
 """
@@ -18,7 +18,7 @@ from sofetch.cli.frame import Frame, command
 from sofetch.cli.text import count, duration, shorten, shown, table
 
 if TYPE_CHECKING:
-    from sofetch.cli.staged import Result, Stage
+    from sofetch.cli.staged import Governed, Result, Stage
     from sofetch.worker import Summary
 
 _INDENT = "   "
@@ -65,9 +65,12 @@ def demo(frame: Frame, *, keep: bool, messages: int, seed: int) -> None:
         _tell_table(tell, result)
         tell.step("The message that did not fit")
         _tell_refused(tell, result)
+        tell.step("Who may look back, and who is forgotten")
+        governed = staged.recover_and_erase(stage, result)
+        _tell_governed(tell, governed)
         seconds = time.monotonic() - began
         if frame.json:
-            frame.data(_as_json(stage, committed, summary, result, seconds=seconds))
+            frame.data(_as_json(stage, committed, summary, result, governed, seconds=seconds))
         _tell_onwards(tell)
         if keep:
             _hold(stage)
@@ -186,6 +189,39 @@ def _tell_refused(tell: _Teller, result: Result) -> None:
     )
 
 
+def _tell_governed(tell: _Teller, governed: Governed) -> None:
+    row, receipt = governed.shown, governed.receipt
+    tell.say(
+        "Device numbers are also in a vault, sealed to a recovery key that no worker holds. Ana has that key, and a "
+        "case. The audit says so first; then she sees the one number she asked for:"
+    )
+    tell.table(
+        ["audit", "who", "what", "ticket", "purpose"], [[row.seq, row.actor, row.action, row.ticket, row.purpose]]
+    )
+    tell.table(["token", "value"], [[governed.token, ", ".join(governed.before.values)]])
+    tell.say()
+    tell.say("The user whose device it is asks to be forgotten. An erasure, and its receipt:")
+    vault = receipt.vault or {}
+    _tell_numbers(
+        tell,
+        (vault.get("keys", 0), "of the keys in the vault, destroyed"),
+        (vault.get("values", 0), "of the values in the vault, closed to every key"),
+        (sum(receipt.tables.values()), "of the rows, deleted"),
+    )
+    _tell_forgotten(tell, governed)
+
+
+def _tell_forgotten(tell: _Teller, governed: Governed) -> None:
+    from sofetch.governance.recovery import MEANING
+
+    told = MEANING[governed.after.outcome].partition(",")[0]
+    state = "each as it was written" if not governed.audit.faults else "not as they were written"
+    tell.say(
+        f"Ana asks again, with the same key: {told}. The audit has {count(governed.audit.rows, 'row')} now, {state}: "
+        "each is sealed and names the one before it, so that none can be changed or dropped unseen."
+    )
+
+
 def _tell_onwards(tell: _Teller) -> None:
     tell.heading("Point it at yours", mark="→")
     steps = (
@@ -217,7 +253,9 @@ def _hold(stage: Stage) -> None:
             stop.wait(3600)
 
 
-def _as_json(stage: Stage, committed: int, summary: Summary, result: Result, *, seconds: float) -> dict[str, object]:
+def _as_json(
+    stage: Stage, committed: int, summary: Summary, result: Result, governed: Governed, *, seconds: float
+) -> dict[str, object]:
     return {
         "sent": stage.messages,
         "committed_before_kill": committed,
@@ -229,6 +267,9 @@ def _as_json(stage: Stage, committed: int, summary: Summary, result: Result, *, 
         "rows": result.table.rows,
         "repeated": {name: [msgspec.to_builtins(one) for one in found] for name, found in result.repeated.items()},
         "quarantine": [msgspec.to_builtins(one) for one in result.refused],
+        "recovered": {"audit_seq": governed.shown.seq, "outcomes": [governed.before.outcome, governed.after.outcome]},
+        "erased": msgspec.to_builtins(governed.receipt),
+        "audit": {"rows": governed.audit.rows, "intact": not governed.audit.faults},
         "psql": stage.servers.psql_command,
         "seconds": round(seconds, 3),
     }

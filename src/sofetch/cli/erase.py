@@ -8,18 +8,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
-from sofetch.cli.asked import PURPOSE_ENV, STDIN, asked_by, now, purpose_options
+from sofetch.cli.asked import PURPOSE_ENV, STDIN, asked_by, purpose_options
 from sofetch.cli.frame import KEY_ENV, OVERRIDE_ENV, SINK_ENV, Frame, command
+from sofetch.cli.governed import means_of_erasure
 from sofetch.cli.text import count, shown, terminal_safe
 from sofetch.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
-    from sofetch.governance.erasure import Means, Receipt
+    from sofetch.governance.erasure import Receipt
     from sofetch.settings import Settings
 
 _VAULT_ENV = {"SOFETCH_VAULT_DSN": "The vault's connection string; may hold the password."}
@@ -55,10 +55,10 @@ def erase(
     settings = frame.settings()
     value = _subject(subject)
     if not dry_run:
-        _confirm(settings, yes=yes, from_stdin=subject == STDIN)
+        _confirm(settings, yes=yes)
     from sofetch.governance import erasure
 
-    with _means(settings) as means:
+    with means_of_erasure(settings, environ=os.environ) as means:
         receipt = erasure.erase(value, by, means, dry_run=dry_run)
     _tell(frame, receipt)
     if not dry_run and not receipt.complete:
@@ -80,38 +80,14 @@ def _subject(given: str) -> str:
     return text
 
 
-def _confirm(settings: Settings, *, yes: bool, from_stdin: bool) -> None:
+def _confirm(settings: Settings, *, yes: bool) -> None:
     if yes:
         return
-    if not sys.stdin.isatty() or (from_stdin and not sys.stdin.isatty()):
+    if not sys.stdin.isatty():
         raise click.UsageError("nobody is there to confirm: add --yes, or see first with --dry-run")
     tables = ", ".join([settings.sink.table, *(table.name for table in settings.erasure.table)])
     what = "delete their rows" if settings.erasure.mode == "delete" else "put random values into their rows"
     click.confirm(f"Destroy this subject's keys and {what} in {tables}? It cannot be undone.", abort=True, err=True)
-
-
-@contextmanager
-def _means(settings: Settings) -> Iterator[Means]:
-    from sofetch.governance.audit import AuditKeys
-    from sofetch.governance.erasure import Means
-    from sofetch.keys import load_keyrings
-    from sofetch.load.audit import AuditTable
-    from sofetch.load.dsn import resolve_dsn, resolve_vault_dsn
-    from sofetch.load.erasure import ErasureTables
-    from sofetch.load.vault import VaultStore
-
-    rings, dsn = load_keyrings(settings.keys, environ=os.environ), resolve_dsn(settings.sink, environ=os.environ)
-    keys = AuditKeys(rings.tokens)
-    vault_dsn = resolve_vault_dsn(settings, environ=os.environ) if settings.keeps_values else None
-    store = VaultStore(vault_dsn, limits=settings.sink) if vault_dsn is not None else None
-    try:
-        with AuditTable(settings.sink, dsn=dsn, keys=keys) as audit, ErasureTables(settings, dsn=dsn) as tables:
-            yield Means(
-                settings=settings, rings=rings, audit=audit, audit_keys=keys, tables=tables, vault=store, now=now
-            )
-    finally:
-        if store is not None:
-            store.close()
 
 
 def _tell(frame: Frame, receipt: Receipt) -> None:

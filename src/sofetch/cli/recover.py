@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,14 +17,14 @@ import click
 
 from sofetch.cli.asked import PURPOSE_ENV, asked_by, now, purpose_options, read_file
 from sofetch.cli.frame import KEY_ENV, OVERRIDE_ENV, SINK_ENV, Frame, command
+from sofetch.cli.governed import means_of_recovery
 from sofetch.cli.text import count, shown, table, terminal_safe
-from sofetch.errors import ConfigError, ExitCode, KeyringError, NotApproved
+from sofetch.errors import ConfigError, ExitCode, NotApproved
 
 if TYPE_CHECKING:
     from sofetch.governance.audit import AuditRow
-    from sofetch.governance.recovery import Answer, Asked, Means
+    from sofetch.governance.recovery import Answer, Asked
     from sofetch.governance.request import Purpose, Request
-    from sofetch.mask.vaulting import RecoveryKey
     from sofetch.settings import Settings
 
 _RECOVERY_ENV = {
@@ -203,7 +202,7 @@ def _approved(settings: Settings, path: Path, *, limit: int) -> Asked:
 def _show(frame: Frame, settings: Settings, asked: Asked, key: Path | None) -> None:
     from sofetch.governance.recovery import recover
 
-    with _means(settings, asked, key) as means:
+    with means_of_recovery(settings, asked.tokens, column=asked.column, key=key, environ=os.environ) as means:
         row, answers = recover(asked, means)
     if frame.json:
         frame.data({"audit": _audit_of(row), "answers": [_as_json(answer) for answer in answers]})
@@ -211,45 +210,6 @@ def _show(frame: Frame, settings: Settings, asked: Asked, key: Path | None) -> N
         _say(frame, row, answers)
     if any(answer.outcome != "recovered" for answer in answers):
         raise SystemExit(ExitCode.FINDINGS)
-
-
-@contextmanager
-def _means(settings: Settings, asked: Asked, key: Path | None) -> Iterator[Means]:
-    """Everything at hand before the audit row is written, so that no row tells of what could never have been shown."""
-    from sofetch.governance.audit import AuditKeys
-    from sofetch.governance.recovery import Means, needs_vault
-    from sofetch.keys import load_keyrings
-    from sofetch.load.audit import AuditTable
-    from sofetch.load.dsn import resolve_dsn, resolve_vault_dsn
-    from sofetch.load.vault import VaultStore
-
-    rings = load_keyrings(settings.keys, environ=os.environ)
-    keys = AuditKeys(rings.tokens)
-    vaulted = needs_vault(settings, asked.tokens, column=asked.column)
-    recovery_key = _recovery_key(key) if vaulted else None
-    store = VaultStore(resolve_vault_dsn(settings, environ=os.environ), limits=settings.sink) if vaulted else None
-    try:
-        with AuditTable(settings.sink, dsn=resolve_dsn(settings.sink, environ=os.environ), keys=keys) as audit:
-            yield Means(
-                settings=settings,
-                keyring=rings.reversible,
-                audit=audit,
-                audit_keys=keys,
-                vault=store,
-                recovery_key=recovery_key,
-            )
-    finally:
-        if store is not None:
-            store.close()
-
-
-def _recovery_key(path: Path | None) -> RecoveryKey:
-    from sofetch.keys.recovery import load_recovery_key
-
-    if path is None:
-        hint = "name its file with --recovery-key or SOFETCH_RECOVERY_KEY_FILE; the loader does not have it"
-        raise KeyringError("values of the vault open with the recovery key alone, and none is given", hint=hint)
-    return load_recovery_key(path)
 
 
 def _say(frame: Frame, row: AuditRow, answers: Sequence[Answer]) -> None:

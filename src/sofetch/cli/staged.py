@@ -26,6 +26,10 @@ from sofetch.errors import SofetchError
 from sofetch.synthetic import example_logins, synthetic_logins
 
 if TYPE_CHECKING:
+    from sofetch.governance.audit import AuditRow, Verdict
+    from sofetch.governance.erasure import Receipt
+    from sofetch.governance.recovery import Answer
+    from sofetch.governance.request import Purpose
     from sofetch.load.quarantine import Quarantined
     from sofetch.load.reading import Repeated, Rows
     from sofetch.settings import Settings
@@ -35,6 +39,10 @@ if TYPE_CHECKING:
 EXAMPLES = len(example_logins())
 VISIBILITY_SECONDS = 2
 """Short, so that nobody waits long for what the killed worker held. A real queue has 30 s or more."""
+
+SUBJECT = "user_id"
+VAULTED = "masked_device_id"
+"""The column whose values go into the vault, and the one that says whose they are."""
 
 _FIRST_BATCH_IN_100 = 60
 _FOREIGN_PREFIXES = ("SOFETCH_", "AWS_", "PG")
@@ -72,23 +80,38 @@ class Result(Struct, frozen=True, kw_only=True):
     refused: list[Quarantined]
 
 
+class Governed(Struct, frozen=True, kw_only=True):
+    """What became of one token and of the user behind it. ``before`` and ``after`` are answers of a recovery."""
+
+    token: str
+    before: Answer
+    shown: AuditRow
+    receipt: Receipt
+    after: Answer
+    audit: Verdict
+
+
 @contextmanager
 def stage(*, messages: int) -> Iterator[Stage]:
     """Start the servers and lay out configuration, key and schema; in the end nothing is left of any of it."""
     from sofetch.config import load_config, preset
     from sofetch.keys import write_new_keyring
+    from sofetch.keys.recovery import write_recovery_keypair
     from sofetch.load.schema import apply_schema
+    from sofetch.load.vault_schema import apply_vault
 
     with start_embedded() as servers:
         folder = servers.folder
         (folder / "sofetch.toml").write_text(preset("logins"))
         write_new_keyring(folder / "keyring.json")
+        write_recovery_keypair(folder / "recovery.pem", folder / "recovery.pub.pem")
         own = _own_environment(servers, first_batch=max(1, messages * _FIRST_BATCH_IN_100 // 100))
         (folder / "env").write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in own.items()))
         environ = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN_PREFIXES)} | own
         with _environment(environ):
             settings = load_config(environ=environ)
             apply_schema(settings, dsn=servers.dsn)
+            apply_vault(servers.dsn, limits=settings.sink)
             yield Stage(servers=servers, settings=settings, environ=environ, messages=messages)
 
 
@@ -154,11 +177,50 @@ def look(stage: Stage) -> Result:
     )
 
 
+def recover_and_erase(stage: Stage, result: Result) -> Governed:
+    """Recover one device by its token, erase the user it belongs to, and try to recover it again."""
+    from sofetch.cli.governed import means_of_erasure
+    from sofetch.governance.erasure import erase
+    from sofetch.governance.request import Purpose
+
+    token = next(str(stored) for name, _, stored in result.example if name == VAULTED)
+    user = next(sent for name, sent, _ in result.example if name == SUBJECT)
+    shown, before = _recover(stage, token, Purpose(actor="ana", purpose="a stolen device", ticket="CASE-7"))
+    with means_of_erasure(stage.settings, environ=stage.environ) as means:
+        receipt = erase(user, Purpose(actor="bo", purpose="the user's own wish", ticket="ART17-3"), means)
+    _, after = _recover(stage, token, Purpose(actor="ana", purpose="a stolen device", ticket="CASE-7"))
+    return Governed(token=token, before=before, shown=shown, receipt=receipt, after=after, audit=_verified(stage))
+
+
+def _verified(stage: Stage) -> Verdict:
+    from sofetch.governance.audit import AuditKeys, verify_chain
+    from sofetch.keys import load_keyring
+    from sofetch.load.audit import AuditTable
+
+    keys = AuditKeys(load_keyring(stage.settings.keys, environ=stage.environ))
+    with AuditTable(stage.settings.sink, dsn=stage.servers.dsn, keys=keys) as table:
+        return verify_chain(table.rows(), keys=keys)
+
+
+def _recover(stage: Stage, token: str, by: Purpose) -> tuple[AuditRow, Answer]:
+    from sofetch.cli.governed import means_of_recovery
+    from sofetch.governance.recovery import Asked, recover
+
+    key = stage.folder / "recovery.pem"
+    with means_of_recovery(stage.settings, [token], key=key, environ=stage.environ) as means:
+        row, [answer] = recover(Asked(by=by, tokens=[token]), means)
+    return row, answer
+
+
 def _own_environment(servers: Embedded, *, first_batch: int) -> dict[str, str]:
     return servers.environ | {
         "SOFETCH_CONFIG": str(servers.folder / "sofetch.toml"),
         "SOFETCH_KEYRING_FILE": str(servers.folder / "keyring.json"),
         "SOFETCH_SINK_DSN": servers.dsn,
+        "SOFETCH_COLUMN_MASKED_DEVICE_ID_VAULT": "true",
+        "SOFETCH_VAULT_SUBJECT": SUBJECT,
+        "SOFETCH_VAULT_RECOVERY_PUBLIC_KEY": str(servers.folder / "recovery.pub.pem"),
+        "SOFETCH_VAULT_SAME_DATABASE": "true",
         "SOFETCH_SOURCE_ENDPOINT": servers.endpoint,
         "SOFETCH_SOURCE_REGION": "us-east-1",
         "SOFETCH_BATCH_MAX_MESSAGES": str(first_batch),

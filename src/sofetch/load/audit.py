@@ -26,10 +26,10 @@ LOCK_ID = 7_309_475_598_860_700
 
 
 class AuditTable:
-    """The audit table of one database. Connects when made; a context manager."""
+    """The audit table of one database. Connects when made; a context manager. ``keys`` seal its rows."""
 
     def __init__(self, sink: SinkSettings, *, dsn: str, keys: AuditKeys) -> None:
-        self._keys = keys
+        self.keys = keys
         self._connection = connect(dsn, sink, role=" audit")
         try:
             require_schema(self._connection)
@@ -91,7 +91,7 @@ class AuditTable:
         now = connection.execute("SELECT clock_timestamp(), session_user::text").fetchone()
         if now is None:
             raise AuditUnavailable("the audit row could not be written: the database told no time")
-        row = next_row(entry, last=Head(*found) if found else Head(), at=now[0], role=now[1], keys=self._keys)
+        row = next_row(entry, last=Head(*found) if found else Head(), at=now[0], role=now[1], keys=self.keys)
         values: dict[str, Any] = {name: getattr(row, name) for name in row.__struct_fields__}
         connection.execute(INSERT, values | {"detail": Jsonb(detail_text(row.detail).encode())})
         return row
