@@ -21,7 +21,10 @@ from sofetch.load.postgres import PostgresSink
 from sofetch.load.schema import apply_schema
 from sofetch.load.vault import Destroyed, VaultStore
 from sofetch.load.vault_schema import apply_vault, check_vault, plan_vault
+from sofetch.load.vault_rotation import VaultRotated, rotate_vault
+from sofetch.mask import Keyrings
 from sofetch.mask.subjects import subject_tokens
+from sofetch.mask.upgrade import compile_vault_upgrades
 from sofetch.mask.vaulting import open_value
 from sofetch.pipeline import Steps, process
 from sofetch.record import Loaded, Message, Vaulted
@@ -89,6 +92,46 @@ def test_a_value_stored_before_a_rotation_is_not_stored_again_after_it(vault_dat
     with open_vault(vault_database) as vault:
         vault.store(kept(("u1", "198.51.100.7", None)))
         assert vault.store(vaulted_of(after)) == 0
+
+
+def test_a_rotation_takes_the_vault_along_and_the_old_values_open_by_the_new_tokens(vault_database: str) -> None:
+    rotated = ring(entry(status="active"), entry("k2", K2, "primary"))
+    upgrades = compile_vault_upgrades(SETTINGS, Keyrings(rotated))
+    rows = (("u1", "198.51.100.7", "d1"), ("u2", "198.51.100.7", None))
+    new = vaulted_of(vault_masker(PUBLIC, keyring=rotated).mask(records(*rows)))
+    with open_vault(vault_database) as vault:
+        vault.store(kept(*rows))
+        assert vault.find("ip", new.entries[0].token) == []
+        assert rotate_vault(upgrades, dsn=vault_database, limits=LIMITS, dry_run=True) == VaultRotated(2, 0)
+        assert rotate_vault(upgrades, dsn=vault_database, limits=LIMITS) == VaultRotated(3, 0)
+        assert rotate_vault(upgrades, dsn=vault_database, limits=LIMITS) == VaultRotated(0, 0)
+        found = vault.find("ip", new.entries[0].token)
+        assert [open_value(one, PRIVATE) for one in found] == ["198.51.100.7"] * 2
+        assert vault.store(new) == 0
+
+
+def test_what_a_worker_with_the_old_keyring_adds_after_a_rotation_is_found_by_the_next(vault_database: str) -> None:
+    rotated = ring(entry(status="active"), entry("k2", K2, "primary"))
+    upgrades = compile_vault_upgrades(SETTINGS, Keyrings(rotated))
+    with open_vault(vault_database) as vault:
+        vault.store(kept(("u1", "198.51.100.7", None)))
+        rotate_vault(upgrades, dsn=vault_database, limits=LIMITS)
+        vault.store(kept(("u1", "198.51.100.7", None), ("u1", "203.0.113.9", None)))
+        assert rotate_vault(upgrades, dsn=vault_database, limits=LIMITS) == VaultRotated(1, 0)
+    assert query(vault_database, "SELECT count(*) FROM sofetch_vault.value WHERE token LIKE 'h1.k2.%'") == [(2,)]
+
+
+def test_an_altered_token_is_told_and_left_and_spares_its_neighbours(vault_database: str) -> None:
+    rotated = ring(entry(status="active"), entry("k2", K2, "primary"))
+    with open_vault(vault_database) as vault:
+        vault.store(kept(("u1", "198.51.100.7", None), ("u2", "203.0.113.9", None)))
+    query(
+        vault_database,
+        "UPDATE sofetch_vault.value SET token = 'h1.k1.altered' WHERE origin = (SELECT min(origin) "
+        "FROM sofetch_vault.value)",
+    )
+    upgrades = compile_vault_upgrades(SETTINGS, Keyrings(rotated))
+    assert rotate_vault(upgrades, dsn=vault_database, limits=LIMITS) == VaultRotated(1, 1)
 
 
 def test_a_destroyed_subject_is_gone_and_its_neighbours_are_not(vault_database: str) -> None:
