@@ -217,7 +217,7 @@ def _own_environment(servers: Embedded, *, first_batch: int) -> dict[str, str]:
         "SOFETCH_CONFIG": str(servers.folder / "sofetch.toml"),
         "SOFETCH_KEYRING_FILE": str(servers.folder / "keyring.json"),
         "SOFETCH_SINK_DSN": servers.dsn,
-        "SOFETCH_COLUMN_MASKED_DEVICE_ID_VAULT": "true",
+        f"SOFETCH_COLUMN_{VAULTED}_VAULT".upper(): "true",
         "SOFETCH_VAULT_SUBJECT": SUBJECT,
         "SOFETCH_VAULT_RECOVERY_PUBLIC_KEY": str(servers.folder / "recovery.pub.pem"),
         "SOFETCH_VAULT_SAME_DATABASE": "true",
