@@ -20,8 +20,8 @@ from sofetch.errors import SinkRefused, SinkUnavailable
 from sofetch.load.postgres import PostgresSink
 from sofetch.load.schema import apply_schema
 from sofetch.load.vault import Destroyed, VaultStore
-from sofetch.load.vault_schema import apply_vault, check_vault, plan_vault
 from sofetch.load.vault_rotation import VaultRotated, rotate_vault
+from sofetch.load.vault_schema import apply_vault, check_vault, plan_vault
 from sofetch.mask import Keyrings
 from sofetch.mask.subjects import subject_tokens
 from sofetch.mask.upgrade import compile_vault_upgrades
