@@ -34,8 +34,9 @@ def rotate(
     """Add a new primary key after the old one, which becomes active.
 
     The old key stays, and stays needed: a new token passes through both, so that `sofetch rotate` can upgrade the
-    stored ones with no plaintext. Restart the workers with the new keyring, then run `sofetch rotate`. If the old primary is
-    wrapped by a KMS key, so is the new one.
+    stored ones with no plaintext. Restart the workers with the new keyring, then run `sofetch rotate`; the other way
+    round, workers stopped, where there are columns of addresses. If the old primary is wrapped by a KMS key, so is the
+    new one.
     """
     from sofetch.mask.keyring_changes import new_entry, next_kid, rotated
 
@@ -211,7 +212,11 @@ def _made_by(chosen: Chosen, use: KidUse) -> bool:
 
 
 def _in_words(uses: Sequence[KidUse]) -> Iterator[str]:
-    return (f"{use.where}.{use.column} has {count(use.rows, 'row')} under it" for use in uses)
+    for use in uses:
+        if use.scheme in {"ip", "ip_prefix"}:
+            yield f"{use.where} {use.column} are under it"
+        else:
+            yield f"{use.where}.{use.column} has {count(use.rows, 'row')} under it"
 
 
 def _refuse_needed(kid: str, needs: Sequence[str], *, force: bool, act: str) -> None:

@@ -20,6 +20,7 @@ from sofetch.cli.text import count, terminal_safe
 from sofetch.errors import ExitCode
 
 if TYPE_CHECKING:
+    from sofetch.load.address_rotation import AddressesRotated
     from sofetch.load.kids import KidUse
     from sofetch.load.rotation import Progress, Rotated
     from sofetch.load.vault_rotation import VaultRotated
@@ -43,7 +44,8 @@ if TYPE_CHECKING:
     metavar="N",
     help="Most rows in one transaction.",
 )
-def rotate(frame: Frame, *, tables: Sequence[str], dry_run: bool, batch_rows: int) -> None:
+@click.option("--workers-stopped", is_flag=True, help="Sessions that are named as workers are none.")
+def rotate(frame: Frame, *, tables: Sequence[str], dry_run: bool, batch_rows: int, workers_stopped: bool) -> None:
     """Upgrade stored tokens to the primary key, so that they join those that are made now.
 
     No value in the clear is needed: a token of an earlier key is taken one step further, and what can be reversed is
@@ -51,13 +53,20 @@ def rotate(frame: Frame, *, tables: Sequence[str], dry_run: bool, batch_rows: in
     in the next sweep, until none is left. The vault's tokens are upgraded too, where there is one. Whatever cuts it
     off, the next run goes on from there. Every table that has a join domain in common must be upgraded before it joins
     the others again. Exits with 5 if something is left.
+
+    Columns of addresses (masks ip and ip_prefix) are another matter: an address does not say which key it is under.
+    They are changed in one transaction that locks the table, all --table together, and only while no worker runs.
     """
     settings = frame.settings()
-    done = [_rotated(frame, named, dry_run=dry_run, batch_rows=batch_rows) for named in _named(settings, tables)]
+    targets = _named(settings, tables)
+    addresses = _addresses_rotated(targets, dry_run=dry_run, workers_stopped=workers_stopped)
+    _say_addresses(frame, addresses, dry_run=dry_run)
+    done = [_rotated(frame, named, dry_run=dry_run, batch_rows=batch_rows) for named in targets]
     kept = _vault_rotated(settings, dry_run=dry_run) if settings.keeps_values else None
     if frame.json:
         vault = {} if kept is None else {"vault": msgspec.to_builtins(kept)}
-        frame.data({"dry_run": dry_run, "tables": [_as_json(one) for one in done], **vault})
+        listed = {"tables": [_as_json(one) for one in done], "addresses": msgspec.to_builtins(addresses)}
+        frame.data({"dry_run": dry_run, **listed, **vault})
     if kept is not None:
         _say_vault(frame, kept, dry_run=dry_run)
     if any(one.stranded or (one.left and not dry_run) for one in done) or (kept is not None and kept.stranded):
@@ -95,6 +104,19 @@ def _rotated(frame: Frame, settings: Settings, *, dry_run: bool, batch_rows: int
     return done
 
 
+def _addresses_rotated(targets: Sequence[Settings], *, dry_run: bool, workers_stopped: bool) -> list[AddressesRotated]:
+    from sofetch.keys import load_keyrings
+    from sofetch.load.address_rotation import rotate_addresses
+    from sofetch.load.dsn import resolve_dsn
+    from sofetch.mask.upgrade import compile_address_upgrades
+
+    upgrades = compile_address_upgrades(targets[0], load_keyrings(targets[0].keys, environ=os.environ))
+    if not upgrades:
+        return []
+    dsn = resolve_dsn(targets[0].sink, environ=os.environ)
+    return rotate_addresses(targets, upgrades, dsn=dsn, dry_run=dry_run, workers_stopped=workers_stopped)
+
+
 def _vault_rotated(settings: Settings, *, dry_run: bool) -> VaultRotated:
     from sofetch.keys import load_keyrings
     from sofetch.load.dsn import resolve_vault_dsn
@@ -122,6 +144,15 @@ def _say_planned(frame: Frame, planned: Rotated) -> None:
     frame.say(f"{terminal_safe(planned.table)}: {count(rows, 'value')} would be upgraded")
     _say_uses(frame, planned.left)
     _say_stranded(frame, planned)
+
+
+def _say_addresses(frame: Frame, addresses: Sequence[AddressesRotated], *, dry_run: bool) -> None:
+    for one in addresses:
+        would = "would be " if dry_run else ""
+        where = f"{terminal_safe(one.table)}.{terminal_safe(one.column)}"
+        frame.say(
+            f"{where}: {count(one.rows, 'address', 'addresses')} {would}taken from key {one.kid_from} to {one.kid_to}"
+        )
 
 
 def _say_vault(frame: Frame, kept: VaultRotated, *, dry_run: bool) -> None:

@@ -13,7 +13,8 @@ from psycopg import Connection
 
 from sofetch.findings import Finding
 from sofetch.load.connection import connect, sink_error
-from sofetch.load.registry import DIFFERING, Fingerprint
+from sofetch.load.registry import CONTRADICTIONS, Fingerprint, as_columns
+from sofetch.load.statements import statement
 from sofetch.settings import Settings
 
 _READABLE = """
@@ -24,7 +25,10 @@ _WHERE = "keys"
 
 
 def check_key_use(settings: Settings, *, dsn: str, fingerprints: Sequence[Fingerprint]) -> list[Finding]:
-    """One finding, or none where the database cannot tell. Raises SinkUnavailable or SinkRefused."""
+    """What speaks against these keys, or that nothing does; empty where the database cannot tell.
+
+    Raises SinkUnavailable or SinkRefused.
+    """
     connection = connect(dsn, settings.sink, role=" check")
     try:
         return _look(connection, fingerprints)
@@ -38,12 +42,12 @@ def _look(connection: Connection[Any], fingerprints: Sequence[Fingerprint]) -> l
     readable = connection.execute(_READABLE).fetchone()
     if not fingerprints or readable is None or not readable[0]:
         return []
-    rows = [(one.scheme, one.domain, one.kid, one.fingerprint) for one in fingerprints]
-    differing = connection.execute(DIFFERING, [list(column) for column in zip(*rows, strict=True)]).fetchall()
-    if not differing:
-        what = "they are the ones that this database's tokens were made with, or its first"
-        return [Finding(severity="ok", code="keys_match", where=_WHERE, what=what)]
-    names = ", ".join(f"{domain} (key {kid})" for _, domain, kid in differing)
-    what = f"the fingerprint differs from the one that this database's tokens were made with: {names}"
-    hint = "give the keyring that was used before; a new key needs a new kid beside the old one"
-    return [Finding(severity="error", code="keys_differ", where=_WHERE, what=what, hint=hint)]
+    columns = as_columns(fingerprints)
+    found = [(one, connection.execute(statement(one.query), columns).fetchall()) for one in CONTRADICTIONS]
+    differing = [
+        Finding(severity="error", code=one.code, where=_WHERE, what=f"{one.what}: {one.named(rows)}", hint=one.hint)
+        for one, rows in found
+        if rows
+    ]
+    what = "they are the ones that this database's tokens were made with, or its first"
+    return differing or [Finding(severity="ok", code="keys_match", where=_WHERE, what=what)]

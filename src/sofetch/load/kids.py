@@ -24,12 +24,21 @@ from sofetch.settings import MaskName, Settings
 PREFIX_OF_MASK: Final[dict[MaskName, str]] = {"token": "h1", "reversible": "r1"}
 """Masks whose values name their key, and how those begin."""
 
+_BESIDE: Final = {
+    "kids_in_quarantine": "sofetch.quarantine",
+    "kids_in_audit": "sofetch.audit",
+    "kids_in_addresses": "sofetch.key_fingerprint",
+}
+
 LOOK_SECONDS: Final = 5
 """How long ``check`` looks through a table for tokens of other keys."""
 
 
 class KidUse(Struct, frozen=True, kw_only=True):
-    """So many ``rows`` of ``where`` (a table, or quarantine or audit) and ``column`` are under key ``kid``."""
+    """So many ``rows`` of ``where`` (a table, or quarantine or audit) and ``column`` are under key ``kid``.
+
+    Of addresses (scheme ``ip`` or ``ip_prefix``) ``column`` is the domain, and nobody counted.
+    """
 
     where: str
     column: str
@@ -112,13 +121,13 @@ def _has_other(
 
 
 def _kids_beside(connection: Connection[Any], settings: Settings) -> list[KidUse]:
-    """Kids of sealed bodies of this pipeline, and of audit rows."""
+    """Kids of sealed bodies of this pipeline, of audit rows, and of columns of addresses."""
     found: list[KidUse] = []
-    for name in ("quarantine", "audit"):
-        exists = connection.execute("SELECT to_regclass(%s) IS NOT NULL", [f"sofetch.{name}"]).fetchone()
+    for name, table in _BESIDE.items():
+        exists = connection.execute("SELECT to_regclass(%s) IS NOT NULL", [table]).fetchone()
         if exists and exists[0]:
             with connection.cursor(row_factory=class_row(KidUse)) as cursor:
-                query = statement(f"kids_in_{name}")
+                query = statement(name)
                 found += cursor.execute(query, {"pipeline": settings.pipeline_name}).fetchall()
     return found
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from msgspec import Struct
 from psycopg import Connection
 
 from sofetch.errors import KeyringError, SinkRefused
 from sofetch.load.migrations import applied_migration, latest_migration
+from sofetch.load.statements import statement
 from sofetch.settings import Settings
 
 
@@ -62,19 +64,21 @@ def pipeline_id(connection: Connection[Any], settings: Settings) -> int:
 
 
 def check_fingerprints(connection: Connection[Any], fingerprints: Sequence[Fingerprint]) -> None:
-    """Register what is new; KeyringError where a domain's tokens were made with another key."""
+    """Register what is new; KeyringError, and nothing registered, where other keys made what this database holds."""
     if not fingerprints:
         return
+    columns = as_columns(fingerprints)
+    with connection.transaction():
+        connection.execute(REGISTER, columns)
+        for contradiction in CONTRADICTIONS:
+            if found := connection.execute(statement(contradiction.query), columns).fetchall():
+                raise KeyringError(f"{contradiction.what}: {contradiction.named(found)}", hint=contradiction.hint)
+
+
+def as_columns(fingerprints: Sequence[Fingerprint]) -> list[list[Any]]:
+    """Scheme, domain, kid and fingerprint, a list of each, in one order for all who write at the same time."""
     rows = [(f.scheme, f.domain, f.kid, f.fingerprint) for f in sorted(fingerprints, key=_identity)]
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    connection.execute(REGISTER, columns)
-    differing = connection.execute(DIFFERING, columns).fetchall()
-    if differing:
-        names = ", ".join(f"{domain} ({scheme}, kid {kid})" for scheme, domain, kid in differing)
-        raise KeyringError(
-            f"the keyring is not the one that this database's tokens were made with: {names}",
-            hint="give the keyring that was used before. A new key needs a new kid beside the old one, never its place",
-        )
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _identity(fingerprint: Fingerprint) -> tuple[str, str, str]:
@@ -85,10 +89,42 @@ REGISTER = """
 INSERT INTO sofetch.key_fingerprint (scheme, domain, kid, fingerprint)
 SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::bytea[]) ON CONFLICT DO NOTHING
 """
-DIFFERING = """
-SELECT g.scheme, g.domain, g.kid
-FROM unnest(%s::text[], %s::text[], %s::text[], %s::bytea[]) AS g (scheme, domain, kid, fingerprint)
-JOIN sofetch.key_fingerprint AS k USING (scheme, domain, kid)
-WHERE k.fingerprint <> g.fingerprint
-ORDER BY 1, 2, 3
-"""
+
+
+class Contradiction(Struct, frozen=True, kw_only=True):
+    """A way in which keys are not those of this database. ``query`` names the statement that finds it."""
+
+    code: str
+    what: str
+    hint: str
+    query: str
+
+    def named(self, found: Sequence[tuple[Any, ...]]) -> str:
+        """What was found (scheme, domain and kid), for an error."""
+        return ", ".join(f"{domain} ({scheme}, kid {kid})" for scheme, domain, kid in found)
+
+
+CONTRADICTIONS = (
+    Contradiction(
+        code="keys_differ",
+        query="keys_differ",
+        what="the keyring is not the one that this database's tokens were made with",
+        hint="give the keyring that was used before. A new key needs a new kid beside the old one, never its place",
+    ),
+    # Tokens pass through every key of the chain, from the first that was ever used: without it, it is another chain.
+    Contradiction(
+        code="keys_fork",
+        query="keys_fork",
+        what="the keyring lacks the first key of this database's tokens, as an active key before the primary",
+        hint="without it equal values get other tokens than the stored ones: add keys by `sofetch keys rotate`, and "
+        "keep the earlier ones active",
+    ),
+    # An address names no key, so a column must be under one alone. Only a rotation of addresses changes it.
+    Contradiction(
+        code="keys_of_addresses",
+        query="keys_of_addresses",
+        what="columns of addresses are under another key",
+        hint="an address does not say which key it is under, so they are rotated while no worker runs: stop all "
+        "workers, run `sofetch rotate` with the new keyring, then start them with it",
+    ),
+)
