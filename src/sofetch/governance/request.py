@@ -105,7 +105,7 @@ def render_request(file: RequestFile) -> bytes:
 
 
 def approve(file: RequestFile, *, private_pem: bytes, settings: RecoverySettings, now: datetime) -> RequestFile:
-    """The file with one more approval; the same if that key approved before.
+    """The file with one more approval; that key's earlier one, if there is one, gives way.
 
     Raises KeyringError for what is no private key, NotApproved for one that may not approve this request.
     """
@@ -121,10 +121,9 @@ def approve(file: RequestFile, *, private_pem: bytes, settings: RecoverySettings
     if _same_person(name, file.request.actor):
         raise NotApproved("nobody approves their own request", hint="let another approver sign it")
     key = _key_id(public)
-    if any(approval.key == key for approval in file.approvals):
-        return file
+    others = [approval for approval in file.approvals if approval.key != key]
     signature = b64encode(sign(_signed_bytes(file.request))).decode()
-    return RequestFile(request=file.request, approvals=[*file.approvals, Approval(key=key, signature=signature)])
+    return RequestFile(request=file.request, approvals=[*others, Approval(key=key, signature=signature)])
 
 
 def approvers_of(file: RequestFile, *, settings: RecoverySettings) -> list[str]:
