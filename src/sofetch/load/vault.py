@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from msgspec import Struct
@@ -152,14 +153,14 @@ def _columns(vaulted: Vaulted) -> dict[str, list[Any]]:
     # Sorted as the function asks: two writers that take the same values in different orders would deadlock.
     entries = sorted(vaulted.entries, key=lambda entry: (entry.subject, entry.domain, entry.origin))
     return {
-        "key_ids": [key.key_id.hex() for key in vaulted.keys],
+        "key_ids": [UUID(bytes=key.key_id) for key in vaulted.keys],
         "key_subjects": [key.subject for key in vaulted.keys],
         "wrapped": [key.wrapped for key in vaulted.keys],
         "subjects": [entry.subject for entry in entries],
         "domains": [entry.domain for entry in entries],
         "origins": [entry.origin for entry in entries],
         "tokens": [entry.token for entry in entries],
-        "value_key_ids": [entry.key_id.hex() for entry in entries],
+        "value_key_ids": [UUID(bytes=entry.key_id) for entry in entries],
         "sealed": [entry.sealed for entry in entries],
     }
 

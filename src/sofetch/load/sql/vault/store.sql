@@ -1,5 +1,6 @@
+-- In binary: written as text, sealed values are twice as long and have to be escaped and read again.
 SELECT sofetch_vault.store(
-    %(key_ids)s::uuid[], %(key_subjects)s::text[], %(wrapped)s::bytea[],
-    %(subjects)s::text[], %(domains)s::text[], %(origins)s::text[], %(tokens)s::text[], %(value_key_ids)s::uuid[],
-    %(sealed)s::bytea[]
+    %(key_ids)b::uuid[], %(key_subjects)b::text[], %(wrapped)b::bytea[],
+    %(subjects)b::text[], %(domains)b::text[], %(origins)b::text[], %(tokens)b::text[], %(value_key_ids)b::uuid[],
+    %(sealed)b::bytea[]
 )
