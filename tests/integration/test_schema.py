@@ -269,6 +269,17 @@ def test_the_partition_functions_take_no_nonsense(database: str, call: str) -> N
         query(database, f"SELECT sofetch.{call}")
 
 
+def test_the_schema_of_the_table_is_made_too(database: str) -> None:
+    settings = settings_for([{"name": "a"}], table="Analytics.logins")
+    assert [step.what for step in plan_schema(settings, dsn=database)][-2:] == [
+        "make the schema Analytics",
+        "make the table Analytics.logins",
+    ]
+    apply_schema(settings, dsn=database)
+    assert count(database, '"Analytics".logins') == 0
+    assert plan_schema(settings, dsn=database) == []
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

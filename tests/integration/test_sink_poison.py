@@ -19,6 +19,7 @@ from loading import (
     row,
     settings_for,
 )
+from sofetch.errors import SinkRefused
 from sofetch.load.schema import apply_schema
 from sofetch.record import MaskedRecord, Reason, Refused
 
@@ -157,3 +158,19 @@ def test_a_wide_batch_of_poison_and_rejections_keeps_every_message(database: str
     given = [record.message_id for record in records] + [one.message_id for one in rejections]
     assert [result.message_id for result in results] == given
     assert names_of(results) == ["Refused", *["Loaded"] * 3, *["Rejected"] * 3]
+
+
+def test_a_trigger_that_swallows_a_row_ends_the_loading_and_nothing_is_lost(database: str) -> None:
+    with open_sink(logins(), database) as sink:
+        query(
+            database,
+            """CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS $$
+               BEGIN IF NEW.user_id = 'u1' THEN RETURN NULL; END IF; RETURN NEW; END $$""",
+        )
+        query(
+            database,
+            "CREATE TRIGGER swallow BEFORE INSERT ON user_logins FOR EACH ROW EXECUTE FUNCTION swallow()",
+        )
+        with pytest.raises(SinkRefused, match="a trigger swallows rows"):
+            sink.load([login("u0"), login("u1")], [])
+    assert (count(database, "user_logins"), count(database, "sofetch.ledger")) == (0, 0)

@@ -63,15 +63,30 @@ class RowWriter:
         return converted
 
     def copy(self, connection: Connection[Any], rows: Iterable[Row]) -> None:
-        """COPY the rows. Raises psycopg.Error; of anything else that goes wrong no value is passed on."""
+        """COPY the rows. Raises psycopg.Error; of anything else that goes wrong no value is passed on.
+
+        SinkRefused if the table took fewer rows than were sent: a trigger that swallows a row says nothing, and the
+        message would be deleted with neither row nor quarantine entry.
+        """
+        sent = 0
         try:
-            with connection.cursor() as cursor, cursor.copy(self._copy) as copy:
-                copy.set_types(self._types)
-                write_row = copy.write_row
-                for row in rows:
-                    write_row(row)
+            with connection.cursor() as cursor:
+                with cursor.copy(self._copy) as copy:
+                    copy.set_types(self._types)
+                    write_row = copy.write_row
+                    for sent, row in enumerate(rows, start=1):  # noqa: B007  # the last one is their number
+                        write_row(row)
+                self._require_all_taken(cursor.rowcount, sent)
         except (TypeError, ValueError, AttributeError, OverflowError, ArithmeticError) as error:
             raise bug(f"a cell is not of the type its column promises ({type(error).__name__})") from None
+
+    def _require_all_taken(self, taken: int, sent: int) -> None:
+        if taken != sent:
+            raise SinkRefused(
+                f"table {self.table.name} took {taken} of {sent} rows: a trigger swallows rows",
+                hint="let the trigger raise an exception for what it refuses (such rows go to quarantine); "
+                "for partitions use PARTITION BY instead of a trigger",
+            )
 
 
 def row_writer(settings: Settings, table: Table) -> RowWriter:

@@ -17,7 +17,7 @@ from sofetch.load.connection import connect, require_version, sink_error
 from sofetch.load.ledger import keep_partitions
 from sofetch.load.migrations import SINK, migrate, pending_migrations
 from sofetch.load.registry import schema_state
-from sofetch.load.statements import table_identifier
+from sofetch.load.statements import table_identifier, table_parts
 from sofetch.load.table import Table, TableColumn, find_table
 from sofetch.settings import ColumnSettings, Settings
 
@@ -95,9 +95,21 @@ def _our_step(name: str) -> SchemaStep:
 def _table_steps(connection: Connection[Any], settings: Settings) -> list[SchemaStep]:
     table = find_table(connection, settings)
     if table is None:
-        return [SchemaStep(what=f"make the table {settings.sink.table}", sql=table_ddl(settings, connection))]
+        step = SchemaStep(what=f"make the table {settings.sink.table}", sql=table_ddl(settings, connection))
+        return [*_user_schema_steps(connection, settings), step]
     steps = [_column_step(connection, table, column) for column in settings.column]
     return [step for step in steps if step is not None]
+
+
+def _user_schema_steps(connection: Connection[Any], settings: Settings) -> list[SchemaStep]:
+    """The schema of the table, where the configuration names one that is not there."""
+    *schema, _ = table_parts(settings.sink.table)
+    there = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = ANY (%s::text[]))"
+    row = connection.execute(there, [schema]).fetchone()
+    if not schema or (row and row[0]):
+        return []
+    create = sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(*schema))
+    return [SchemaStep(what=f"make the schema {schema[0]}", sql=create.as_string(connection))]
 
 
 def _column_step(connection: Connection[Any], table: Table, column: ColumnSettings) -> SchemaStep | None:

@@ -35,7 +35,12 @@ _PART = r'"(?:[^"]|"")+"|[^".]+'
 
 
 def table_identifier(table: str) -> sql.Identifier:
-    """``name`` or ``schema.name`` as it is written in the configuration, as an identifier.
+    """``name`` or ``schema.name`` as it is written in the configuration, as an identifier."""
+    return sql.Identifier(*table_parts(table))
+
+
+def table_parts(table: str) -> list[str]:
+    """The table's name as it is written in the configuration, or its schema's and its own.
 
     Names are taken as they stand, case kept; one that holds a dot is put in double quotes, as in SQL.
     """
@@ -43,7 +48,7 @@ def table_identifier(table: str) -> sql.Identifier:
         raise ConfigError(
             f"[sink] table: {table!r} is not a table name", hint='write `name`, `schema.name` or `"odd.schema"."name"`'
         )
-    return sql.Identifier(*(_unquoted(part) for part in re.findall(_PART, table)))
+    return [_unquoted(part) for part in re.findall(_PART, table)]
 
 
 def _unquoted(part: str) -> str:
