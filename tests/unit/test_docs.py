@@ -167,7 +167,7 @@ def _finding_codes() -> set[str]:
     codes: set[str] = set()
     for name, call in _calls():
         arguments = [argument.value for argument in call.args if isinstance(argument, ast.Constant)]
-        if name == "Finding":
+        if name in {"Finding", "Contradiction"}:
             codes.update(_constants(call, "code"))
         elif name in {"error", "warning"} and len(call.args) == 3 and arguments:
             codes.add(str(arguments[0]))
