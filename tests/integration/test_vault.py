@@ -229,6 +229,20 @@ def test_no_value_and_no_subject_is_in_the_vaults_tables_or_in_postgres_log(
     assert not any(canary in log for canary in CANARIES[:2]), "the table's own users are not masked in this test"
 
 
+def test_the_vault_may_share_the_sinks_database_where_that_is_said(database: str) -> None:
+    with pipeline(database, database) as steps:
+        assert [type(one) for one in process([message(1)], steps).outcomes] == [Loaded]
+    assert count(database, "sofetch_vault.value") == 2
+
+
+def test_an_older_postgres_keeps_finds_and_destroys_too(postgres16_database: str) -> None:
+    with open_vault(postgres16_database) as vault:
+        vaulted = kept(("u1", "198.51.100.7", "d1"), ("u2", None, "d1"))
+        assert (vault.store(vaulted), vault.store(vaulted)) == (3, 0)
+        assert len(vault.find("device", vaulted.entries[1].token)) == 2
+        assert vault.destroy_subject(vaulted.entries[0].subject) == Destroyed(keys=1, values=2)
+
+
 def test_the_schema_is_told_made_once_and_then_complete(vault_database: str) -> None:
     planned = plan_vault(vault_database, limits=LIMITS)
     assert [step.what for step in planned] == [step.what for step in apply_vault(vault_database, limits=LIMITS)]
