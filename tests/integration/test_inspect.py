@@ -140,3 +140,13 @@ def test_the_configured_columns_are_counted_against_the_table(database: str) -> 
     apply_schema(logins(), dsn=database)
     settings = settings_for([*LOGINS, {"name": "not_there"}], table="user_logins")
     assert "not_there" in problems(check_sink(settings, dsn=database))["sink_column"].where
+
+
+def test_a_view_is_found_before_the_load_is_refused(database: str) -> None:
+    apply_schema(logins(), dsn=database)
+    query(database, "ALTER TABLE user_logins RENAME TO behind")
+    query(database, "CREATE VIEW user_logins AS SELECT * FROM behind")
+    assert set(problems(check_sink(logins(), dsn=database))) == {"sink_view"}
+    query(database, "CREATE FUNCTION put() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'")
+    query(database, "CREATE TRIGGER put INSTEAD OF INSERT ON user_logins FOR EACH ROW EXECUTE FUNCTION put()")
+    assert problems(check_sink(logins(), dsn=database)) == {}

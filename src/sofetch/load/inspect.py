@@ -158,9 +158,19 @@ def _table_findings(connection: Connection[Any], settings: Settings) -> Iterator
             yield _finding("error", "sink_column", f"{where}, column {fit.column}", fit.what, fit.hint)
     yield from _width_findings(settings, table)
     yield from _table_privileges(connection, settings, table)
+    if _true(connection, NO_COPY, table.oid):
+        hint = "name the table behind it, or give the view an INSTEAD OF INSERT trigger"
+        yield _finding("error", "sink_view", where, "it is a view, and a view takes no rows by COPY", hint)
     if _true(connection, "SELECT row_security_active(%s::oid)", table.oid):
         hint = "COPY cannot load under row-level security: give the loader's role BYPASSRLS, or load into another table"
         yield _finding("error", "sink_row_security", where, "row-level security applies to this role", hint)
+
+
+NO_COPY = """
+SELECT c.relkind IN ('v', 'm') AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_trigger AS t WHERE t.tgrelid = c.oid AND t.tgtype & 64 <> 0 AND t.tgtype & 4 <> 0)
+FROM pg_catalog.pg_class AS c WHERE c.oid = %s::oid
+"""  # 64: INSTEAD OF, 4: INSERT
 
 
 def _width_findings(settings: Settings, table: Table) -> Iterator[Finding]:
