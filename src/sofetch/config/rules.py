@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from sofetch.columns import token_domain
 from sofetch.config.column_rules import as_settings, check_column, is_identifier, title
+from sofetch.config.governance_rules import check_governance
 from sofetch.config.positions import Path
 from sofetch.config.report import Report, did_you_mean, shown
 from sofetch.config.shape import Draft, Part
@@ -39,6 +40,7 @@ def check_rules(draft: Draft, report: Report) -> None:
     _check_dedupe(draft, report)
     _check_domains(draft.columns, report)
     check_vault(draft, report)
+    check_governance(draft, report)
 
 
 def _check_queue(source: Part, report: Report) -> None:

@@ -1,0 +1,58 @@
+"""Rules about recovery and erasure: approvals that can be had, approvers' keys that are keys, a subject that is there.
+
+Owns what [recovery], [erasure] and the columns say of each other, so that it is found by `check` and not on the day on
+which somebody is to be erased.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from typing import Final
+
+from sofetch.config.report import Report, did_you_mean, shown
+from sofetch.config.shape import Draft
+
+# What every Ed25519 public key in DER begins with (RFC 8410); 32 bytes follow. Not asked of `cryptography`, which would
+# slow down every command.
+_ED25519: Final = bytes.fromhex("302a300506032b6570032100")
+_KEY_BYTES: Final = 32
+
+
+def check_governance(draft: Draft, report: Report) -> None:
+    """Report what would keep a recovery from being approved, or an erasure from finding anybody."""
+    _check_approvers(draft, report)
+    _check_subject(draft, report)
+
+
+def _check_approvers(draft: Draft, report: Report) -> None:
+    recovery = draft.sections["recovery"]
+    approvers = recovery.get("approver")
+    for approver in approvers:
+        if not _is_public_key(approver["public_key"]):
+            what = f"approver {shown(approver['name'])}: `public_key` is not an Ed25519 public key"
+            hint = "`openssl pkey -in approver.pem -pubout` prints it: the line between BEGIN and END"
+            report.error("bad_approver", recovery.at("approver"), what, hint=hint)
+    people = {" ".join(approver["name"].casefold().split()) for approver in approvers}
+    needed = recovery.get("approvals")
+    if needed > len(people):
+        what = f"`approvals` is {needed} and there are {len(people)} approvers"
+        hint = "name more as [[recovery.approver]], or ask for fewer"
+        report.error("approvals_unreachable", recovery.at("approvals"), what, hint=hint)
+
+
+def _check_subject(draft: Draft, report: Report) -> None:
+    erasure = draft.sections["erasure"]
+    subject = erasure.given.get("subject")
+    names = [column.given["name"] for column in draft.columns if "name" in column.given]
+    if subject is not None and subject not in names:
+        what = f"`subject` names {shown(subject)}, and there is no such column"
+        hint = did_you_mean(subject, names, otherwise="name a column by its `name`")
+        report.error("erasure_subject", erasure.at("subject"), what, hint=hint)
+
+
+def _is_public_key(text: str) -> bool:
+    try:
+        data = b64decode(text, validate=True)
+    except ValueError:
+        return False
+    return data.startswith(_ED25519) and len(data) == len(_ED25519) + _KEY_BYTES
