@@ -49,6 +49,10 @@ def test_each_value_is_kept_once_for_each_subject_under_a_key_of_its_own() -> No
     assert all(one.key_id == keys[one.subject] for one in entries(masked))
 
 
+def test_of_two_spellings_of_one_value_the_first_is_kept() -> None:
+    assert opened(mask(("u1", IP, None), ("u1", f"::ffff:{IP}", None))) == [("ip", IP)]
+
+
 def test_no_value_and_no_subject_is_readable_in_what_goes_to_the_vault() -> None:
     vaulted = vaulted_of(mask(("kanarie-subject", IP, DEVICE)))
     content = repr([msgspec.structs.asdict(one) for one in [*vaulted.keys, *vaulted.entries]])
