@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import traceback
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,9 +26,11 @@ from sofetch.embedded import queue as embedded_queue
 from sofetch.errors import ExitCode, KeyringError
 from sofetch.keys import load_keyring, load_keyrings
 from sofetch.keys.aws import fetch_secret, store_secret, unwrap_key, wrap_key
+from sofetch.mask.keyring_changes import wrapped_as
 from sofetch.mask.keyring_text import KeyEntry, Wrapped, render_entries
 from sofetch.settings import KeysSettings
 
+FIRST = KeyEntry("k1", "primary", K1)
 SECRET_TEXT = base64.b64encode(K1).decode()
 
 
@@ -73,13 +76,8 @@ def put(aws: tuple[Any, Any], keys: KeysSettings, text: str) -> None:
 
 
 def wrapped_ring(keys: KeysSettings, kms_key: str) -> str:
-    entries = [("k1", "active", K1), ("k2", "primary", K2)]
-    return render_entries(
-        [
-            KeyEntry(kid, status, None, wrap_key(kid, material, kms_key=kms_key, keys=keys))  # type: ignore[arg-type]
-            for kid, status, material in entries
-        ]
-    )
+    plain = [KeyEntry("k1", "active", K1), KeyEntry("k2", "primary", K2)]
+    return render_entries([wrapped_as(one, wrap_key(one, kms_key=kms_key, keys=keys)) for one in plain])
 
 
 def test_keyring_comes_from_a_secret(aws: tuple[Any, Any], keys: KeysSettings) -> None:
@@ -110,7 +108,7 @@ def test_wrapped_keyring_makes_the_tokens_of_the_plain_one(
 
 def test_wrapped_key_does_not_open_under_another_kid(keys: KeysSettings, kms_key: str) -> None:
     """The encryption context binds it: entries of a ring cannot be exchanged."""
-    wrapped = wrap_key("k1", K1, kms_key=kms_key, keys=keys)
+    wrapped = wrap_key(FIRST, kms_key=kms_key, keys=keys)
     assert unwrap_key("k1", wrapped, keys) == K1
     with pytest.raises(KeyringError, match="InvalidCiphertext") as caught:
         unwrap_key("k2", wrapped, keys)
@@ -123,11 +121,11 @@ def test_missing_secret_and_missing_kms_key_are_refusals(keys: KeysSettings) -> 
     assert (caught.value.code, caught.value.exit_code) == ("keyring_missing", ExitCode.KEYS)
     assert str(keys.secret) in caught.value.what
     with pytest.raises(KeyringError, match="there is no such thing"):
-        wrap_key("k1", K1, kms_key="alias/none", keys=keys)
+        wrap_key(FIRST, kms_key="alias/none", keys=keys)
 
 
 def test_disabled_kms_key_is_a_refusal(aws: tuple[Any, Any], keys: KeysSettings, kms_key: str) -> None:
-    wrapped = wrap_key("k1", K1, kms_key=kms_key, keys=keys)
+    wrapped = wrap_key(FIRST, kms_key=kms_key, keys=keys)
     aws[1].disable_key(KeyId=kms_key)
     with pytest.raises(KeyringError, match="Disabled"):
         unwrap_key("k1", wrapped, keys)
@@ -160,7 +158,7 @@ def test_at_debug_nothing_is_logged_of_a_key(
     put(aws, keys, ring_text())
     with caplog.at_level(logging.DEBUG):
         load_keyring(keys, environ={})
-        unwrap_key("k1", wrap_key("k1", K1, kms_key=kms_key, keys=keys), keys)
+        unwrap_key("k1", wrap_key(FIRST, kms_key=kms_key, keys=keys), keys)
         logging.getLogger("test").debug("the log is open again")
     assert SECRET_TEXT not in caplog.text
     assert "the log is open again" in caplog.text
@@ -210,6 +208,15 @@ def test_denial_is_a_refusal_that_is_not_tried_again(code: str) -> None:
     assert caught.value.code == "keyring_denied"
     assert caught.value.__cause__ is None
     assert "canary" not in str(caught.value)
+
+
+def test_refused_wrapping_keeps_no_key_in_context_or_traceback_frames() -> None:
+    with answering("AccessDeniedException") as (endpoint, _), pytest.raises(KeyringError) as caught:
+        wrap_key(FIRST, kms_key="alias/none", keys=KeysSettings(endpoint=endpoint))
+    assert caught.value.__context__ is None
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    assert len(frames) > 2
+    assert repr(K1) not in repr([frame.f_locals for frame in frames if frame.f_code.co_filename != __file__])
 
 
 def test_key_wrapped_by_another_kms_key_is_a_refusal() -> None:

@@ -165,6 +165,16 @@ def test_each_transaction_renews_no_more_rows_than_asked(database: str) -> None:
     assert len(counts) > 4
 
 
+def test_servers_that_know_no_ranges_of_places_find_the_same_rows(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sofetch.load.rotation.RANGES_SINCE", 10_000_000)
+    load(database, range(700), OLD)
+    done = rotate_table(SETTINGS, upgrades(), dsn=database, batch_rows=300)
+    assert (done.rows, done.sweeps) == (700, 1)
+    assert rows(database) == expected(range(700), NEW)
+
+
 def test_partitions_are_upgraded_each(database: str) -> None:
     apply_schema(SETTINGS, dsn=database)
     query(database, "ALTER TABLE events RENAME TO plain")

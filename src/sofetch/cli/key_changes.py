@@ -147,9 +147,7 @@ def _wrapped(entries: Sequence[KeyEntry], kms_key: str, chosen: Chosen) -> list[
     from sofetch.mask.keyring_changes import wrapped_as
 
     return [
-        wrapped_as(entry, wrap_key(entry.kid, entry.material, kms_key=kms_key, keys=chosen.keys))
-        if entry.material is not None
-        else entry
+        wrapped_as(entry, wrap_key(entry, kms_key=kms_key, keys=chosen.keys)) if entry.material is not None else entry
         for entry in entries
     ]
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import botocore.session
 from botocore import exceptions as boto
 from botocore.config import Config
 
 from sofetch.errors import KeyringError
-from sofetch.mask.keyring_text import Wrapped
+from sofetch.mask.keyring_text import KeyEntry, Wrapped
 from sofetch.settings import KeysSettings
 
 ATTEMPTS: Final = 3
@@ -35,33 +35,44 @@ _NOT_OPENED: Final = frozenset({"InvalidCiphertextException", "IncorrectKeyExcep
 def fetch_secret(name: str, keys: KeysSettings) -> str:
     """The current text of a secret. Raises KeyringError: denied, missing, no answer in time, or no text."""
     doing = f"read AWS secret {name}"
-    with _client("secretsmanager", name, keys, doing) as client:
-        text = client.get_secret_value(SecretId=name).get("SecretString")
-    if not isinstance(text, str):
+    answer = _call(lambda it: it.get_secret_value(SecretId=name), "secretsmanager", name, keys, doing)
+    if not isinstance(answer.get("SecretString"), str):
+        del answer
         raise KeyringError(f"AWS secret {name} holds no text", hint="store the keyring's JSON as SecretString")
-    return text
+    return str(answer["SecretString"])
 
 
 def store_secret(name: str, text: str, keys: KeysSettings) -> None:
     """Make the text the secret's current version; AWS keeps the one before as AWSPREVIOUS. Raises KeyringError."""
-    with _client("secretsmanager", name, keys, f"update AWS secret {name}") as client:
-        client.put_secret_value(SecretId=name, SecretString=text)
+    held = [text]  # taken by the call: no frame of a traceback keeps it
+    del text
+    doing = f"update AWS secret {name}"
+    _call(lambda it: it.put_secret_value(SecretId=name, SecretString=held.pop()), "secretsmanager", name, keys, doing)
 
 
-def wrap_key(kid: str, material: bytes, *, kms_key: str, keys: KeysSettings) -> Wrapped:
+def wrap_key(entry: KeyEntry, *, kms_key: str, keys: KeysSettings) -> Wrapped:
     """The key encrypted by a KMS key, bound to its kid. Raises KeyringError."""
-    with _client("kms", kms_key, keys, f"wrap key {kid} with KMS key {kms_key}") as client:
-        answer = client.encrypt(KeyId=kms_key, Plaintext=material, EncryptionContext=_context(kid))
+    answer = _call(
+        lambda it: it.encrypt(KeyId=kms_key, Plaintext=entry.material, EncryptionContext=_context(entry.kid)),
+        "kms",
+        kms_key,
+        keys,
+        f"wrap key {entry.kid} with KMS key {kms_key}",
+    )
     return Wrapped(answer["CiphertextBlob"], kms_key)
 
 
 def unwrap_key(kid: str, wrapped: Wrapped, keys: KeysSettings) -> bytes:
     """The material of a wrapped key. Only the KMS key it names is asked. Raises KeyringError."""
-    doing = f"unwrap key {kid} with KMS key {wrapped.kms_key}"
-    with _client("kms", wrapped.kms_key, keys, doing) as client:
-        answer = client.decrypt(
+    answer = _call(
+        lambda it: it.decrypt(
             CiphertextBlob=wrapped.ciphertext, KeyId=wrapped.kms_key, EncryptionContext=_context(kid)
-        )
+        ),
+        "kms",
+        wrapped.kms_key,
+        keys,
+        f"unwrap key {kid} with KMS key {wrapped.kms_key}",
+    )
     return bytes(answer["Plaintext"])
 
 
@@ -70,16 +81,17 @@ def _context(kid: str) -> dict[str, str]:
     return {"sofetch": "keyring", "kid": kid}
 
 
-@contextmanager
-def _client(service: str, resource: str, keys: KeysSettings, doing: str) -> Iterator[Any]:
-    """A client for one call; whatever goes wrong in it becomes a KeyringError."""
+def _call(
+    operation: Callable[[Any], Mapping[str, Any]], service: str, resource: str, keys: KeysSettings, doing: str
+) -> Mapping[str, Any]:
+    """Run one call with a client of its own; whatever goes wrong in it becomes a KeyringError."""
     try:
         with _unlogged(), closing(_make_client(service, resource, keys)) as client:
-            yield client
-    except KeyringError:
-        raise
+            return operation(client)
     except Exception as error:  # noqa: BLE001  # botocore lets through what urllib3 and sockets raise, too
-        _refuse(error, doing, keys)
+        refusal = _refusal(error, doing, keys)
+    # Not within `except`: botocore's exception, whose frames hold what was to be encrypted, would be kept as context.
+    raise refusal
 
 
 def _make_client(service: str, resource: str, keys: KeysSettings) -> Any:
@@ -106,9 +118,9 @@ def _unlogged() -> Iterator[None]:
         logging.disable(before)
 
 
-def _refuse(error: Exception, doing: str, keys: KeysSettings) -> NoReturn:
+def _refusal(error: Exception, doing: str, keys: KeysSettings) -> KeyringError:
     why, hint, code = _of_answer(error) if isinstance(error, boto.ClientError) else _of_connection(error, keys)
-    raise KeyringError(f"cannot {doing}: {why}", hint=hint, code=code) from None
+    return KeyringError(f"cannot {doing}: {why}", hint=hint, code=code)
 
 
 def _of_answer(error: boto.ClientError) -> tuple[str, str, str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, LiteralString, Protocol, TypeVar
 
 import psycopg
 from msgspec import Struct
@@ -35,6 +35,9 @@ MOST_SWEEPS: Final = 10
 """After so many, workers with the old keyring must be the reason."""
 
 TRIES: Final = 5
+RANGES_SINCE: Final = 140_000
+"""From PostgreSQL 14 on a range of places is found without reading the whole table."""
+
 _LOCK_OF_TABLE: Final = LOCK_ID + 2
 _BUSY: Final = frozenset({"55P03", "40P01", "40001"})  # lock_not_available, deadlock_detected, serialization_failure
 T = TypeVar("T")
@@ -218,7 +221,9 @@ class _Rotation:
         Where there are more than a batch may have, the same blocks are looked at again.
         """
         with self._connection.transaction():
-            rows = self._connection.execute(_select(leaf, self._upgrades), self._window(first, end)).fetchall()
+            by_range = self._connection.info.server_version >= RANGES_SINCE
+            query = _select(leaf, self._upgrades, by_range=by_range)
+            rows = self._connection.execute(query, self._window(first, end)).fetchall()
             renewed = _renewed(rows, self._upgrades)
             if renewed:
                 columns = [list(column) for column in zip(*renewed, strict=True)]
@@ -233,7 +238,7 @@ class _Rotation:
             f"patterns_{n}": [f"{one.scheme}.{kid}.%" for kid in sorted(one.kids)]
             for n, one in enumerate(self._upgrades)
         }
-        return {"first": f"({first},0)", "end": f"({end},0)", "most": self._batch_rows, **patterns}
+        return {"first": first, "end": end, "most": self._batch_rows, **patterns}
 
     def _note(self, leaf: _Leaf, *, next_block: int, rows: int) -> None:
         names = {"relation": leaf.title, "target": self._target, "next_block": next_block, "rows": rows}
@@ -269,7 +274,14 @@ def _identifier(*names: str) -> sql.Identifier:
     return sql.Identifier(*(name.replace("%", "%%") for name in names))
 
 
-def _select(leaf: _Leaf, upgrades: Sequence[Upgrade]) -> sql.Composed:
+IN_RANGE: LiteralString = "ctid >= format('(%%s,0)', %(first)s)::tid AND ctid < format('(%%s,0)', %(end)s)::tid"
+ONE_BY_ONE: LiteralString = (
+    "ctid = ANY (ARRAY(SELECT format('(%%s,%%s)', block, item)::tid "
+    "FROM generate_series(%(first)s::bigint, %(end)s::bigint - 1) AS block, generate_series(1, 291) AS item))"
+)
+
+
+def _select(leaf: _Leaf, upgrades: Sequence[Upgrade], *, by_range: bool) -> sql.Composed:
     """Rows of a range of blocks that hold a token to renew, locked against others that would change them."""
     columns = [_identifier(one.column) for one in upgrades]
     any_old = [
@@ -278,12 +290,11 @@ def _select(leaf: _Leaf, upgrades: Sequence[Upgrade]) -> sql.Composed:
     ]
     return sql.SQL(
         "SELECT ctid::text, {columns} FROM ONLY {table} "
-        "WHERE ctid >= {first}::tid AND ctid < {end}::tid AND ({any_old}) LIMIT {most} FOR NO KEY UPDATE"
+        "WHERE {in_blocks} AND ({any_old}) LIMIT {most} FOR NO KEY UPDATE"
     ).format(
         columns=sql.SQL(", ").join(sql.SQL("{}::text").format(column) for column in columns),
         table=leaf.identifier,
-        first=sql.Placeholder("first"),
-        end=sql.Placeholder("end"),
+        in_blocks=sql.SQL(IN_RANGE if by_range else ONE_BY_ONE),
         most=sql.Placeholder("most"),
         any_old=sql.SQL(" OR ").join(any_old),
     )
