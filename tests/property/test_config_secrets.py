@@ -13,7 +13,7 @@ from sofetch.errors import ConfigError
 
 CANARY = "zq7xcanary"
 TEXT = '[source]\nqueue = "q"\n[sink]\ntable = "t"\n[[column]]\nname = "a"\nmask = "token"\n'
-NAMES = {"name", "dedupe"}  # a finding has to say which column it is about
+NAMES = {"name", "dedupe", "subject"}  # a finding has to say which column it is about
 
 variables = st.sampled_from(
     [doc.env.replace("<NAME>", "A") for doc in describe_settings() if doc.key not in NAMES] + ["SOFETCH_SINK_DSN"]
