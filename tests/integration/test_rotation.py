@@ -13,11 +13,12 @@ import pytest
 
 from loading import open_sink, query, row, settings_for
 from masking import K1, K2, cell_of, entry, ring
-from sofetch.errors import SinkRefused
+from sofetch.errors import KeyringError, SinkRefused
 from sofetch.load.kids import check_kids, kids_in_use
+from sofetch.load.postgres import PostgresSink
 from sofetch.load.rotation import Progress, plan_rotation, rotate_table
 from sofetch.load.schema import apply_schema
-from sofetch.mask import Keyring, Keyrings, reveal
+from sofetch.mask import Keyring, Keyrings, compile_masker, reveal
 from sofetch.mask.upgrade import compile_upgrades, token_upgrade
 from sofetch.record import Cell
 from sofetch.settings import Settings
@@ -217,6 +218,20 @@ def test_tokens_of_a_key_outside_the_chain_are_told_and_left(database: str) -> N
     assert {(use.column, use.kid) for use in done.stranded} == {("ip_token", "k1"), ("device_token", "k1")}
     # What can be reversed needs no chain.
     assert query(database, "SELECT DISTINCT split_part(sealed, '.', 2) FROM events") == [("k2",)]
+
+
+@pytest.mark.parametrize("rotate", [plan_rotation, rotate_table])
+def test_with_another_key_of_the_same_name_nothing_is_touched(database: str, rotate: Any) -> None:
+    """A token of a wrong chain would be lost for good: nothing leads back from it."""
+    apply_schema(SETTINGS, dsn=database)
+    sink = PostgresSink(SETTINGS, dsn=database)
+    sink.prepare(compile_masker(SETTINGS, OLD).fingerprints())
+    sink.load([row(*cells(n, OLD)) for n in range(5)], [])
+    sink.close()
+    wrong = ring(entry("k1", K3, "active"), entry("k2", K2))
+    with pytest.raises(KeyringError, match="not the one that this database's tokens were made with"):
+        rotate(SETTINGS, upgrades(wrong), dsn=database)
+    assert rows(database) == expected(range(5), OLD)
 
 
 def test_two_rotations_of_a_table_do_not_run_at_once(database: str) -> None:

@@ -57,8 +57,8 @@ def rows(dsn: str, table: str = "visits") -> list[tuple[Any, ...]]:
     return query(dsn, f"SELECT n, address, network FROM {table} ORDER BY n")
 
 
-def rotate(dsn: str, *tables: Settings, **options: Any) -> list[Any]:
-    upgrades = compile_address_upgrades(SETTINGS, Keyrings(NEW))
+def rotate(dsn: str, *tables: Settings, keyring: Keyring = NEW, **options: Any) -> list[Any]:
+    upgrades = compile_address_upgrades(SETTINGS, Keyrings(keyring))
     return list(rotate_addresses(tables or [SETTINGS], upgrades, dsn=dsn, **options))
 
 
@@ -100,6 +100,14 @@ def test_worker_with_the_new_key_does_not_start_before_and_with_the_old_not_afte
     with pytest.raises(KeyringError, match="columns of addresses are under another key"):
         start(database, OLD)
     start(database, NEW).close()
+
+
+@pytest.mark.parametrize("old", [entry("k1", bytes(range(64, 96)), "active"), entry("k0", K1, "active")])
+def test_without_the_key_that_they_are_under_nothing_is_touched(database: str, old: dict[str, str]) -> None:
+    load(database, range(5), OLD)
+    with pytest.raises(KeyringError, match=r"does not have|not the one that"):
+        rotate(database, keyring=ring(old, entry("k2", K2)))
+    assert rows(database) == [cells(n, OLD) for n in range(5)]
 
 
 def test_nothing_is_done_while_a_worker_is_connected(database: str) -> None:

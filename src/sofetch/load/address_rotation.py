@@ -7,7 +7,7 @@ fingerprint that says which key the domain is under. Cut off, nothing has happen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final, Protocol
 
@@ -15,8 +15,8 @@ from msgspec import Struct
 from psycopg import Connection, sql
 from psycopg.rows import scalar_row
 
-from sofetch.errors import SinkRefused
-from sofetch.load.registry import Fingerprint, require_schema
+from sofetch.errors import KeyringError, SinkRefused
+from sofetch.load.registry import Fingerprint, require_same_keys, require_schema
 from sofetch.load.rotation import rotating
 from sofetch.load.statements import statement
 from sofetch.load.table import require_table
@@ -37,7 +37,7 @@ class AddressUpgrade(Protocol):
     @property
     def kid(self) -> str: ...  # noqa: D102
     @property
-    def fingerprint(self) -> Fingerprint: ...  # noqa: D102
+    def fingerprints(self) -> Mapping[str, Fingerprint]: ...  # noqa: D102
     @property
     def renew(self) -> Callable[[str, Sequence[str]], list[str]]: ...  # noqa: D102
 
@@ -63,7 +63,8 @@ def rotate_addresses(
     """Renew the columns of addresses of all ``tables`` of one database, each domain in one transaction.
 
     Nothing is done, and nothing asked, where they are under the primary already. Raises SinkRefused while sessions
-    named as workers are connected, unless ``workers_stopped`` says that they are none; SinkUnavailable.
+    named as workers are connected, unless ``workers_stopped`` says that they are none; KeyringError for a ring without
+    the key they are under; SinkUnavailable.
     """
     done: list[AddressesRotated] = []
     with rotating(tables[0], dsn) as connection:
@@ -100,6 +101,7 @@ def _rotate_domain(
         kid = _stored_kid(connection, upgrades[0])
         if kid is None or kid == upgrades[0].kid:  # another rotation was faster
             return []
+        _require_old_key(connection, upgrades[0], kid)
         if not workers_stopped and not dry_run:
             _refuse_workers(connection, tables[0])
         # As long as it takes: the limits are for the short work of loading.
@@ -113,6 +115,17 @@ def _rotate_domain(
         ]
         _change_fingerprint(connection, upgrades[0])
     return done
+
+
+def _require_old_key(connection: Connection[Any], upgrade: AddressUpgrade, kid: str) -> None:
+    """An address opens under any key, to a wrong address under a wrong one."""
+    mine = upgrade.fingerprints.get(kid)
+    if mine is None:
+        raise KeyringError(
+            f"the addresses of domain {upgrade.domain} are under key {kid}, which the keyring does not have",
+            hint="give the keyring that was used before, with the new key beside the old one",
+        )
+    require_same_keys(connection, [mine])
 
 
 def _refuse_workers(connection: Connection[Any], settings: Settings) -> None:
@@ -165,7 +178,7 @@ def _distinct(connection: Connection[Any], names: dict[str, sql.Composable]) -> 
 
 
 def _change_fingerprint(connection: Connection[Any], upgrade: AddressUpgrade) -> None:
-    one = upgrade.fingerprint
+    one = upgrade.fingerprints[upgrade.kid]
     connection.execute(
         "DELETE FROM sofetch.key_fingerprint WHERE scheme = %s AND domain = %s", [one.scheme, one.domain]
     )

@@ -67,12 +67,17 @@ def check_fingerprints(connection: Connection[Any], fingerprints: Sequence[Finge
     """Register what is new; KeyringError, and nothing registered, where other keys made what this database holds."""
     if not fingerprints:
         return
-    columns = as_columns(fingerprints)
     with connection.transaction():
-        connection.execute(REGISTER, columns)
-        for contradiction in CONTRADICTIONS:
-            if found := connection.execute(statement(contradiction.query), columns).fetchall():
-                raise KeyringError(f"{contradiction.what}: {contradiction.named(found)}", hint=contradiction.hint)
+        connection.execute(REGISTER, as_columns(fingerprints))
+        require_same_keys(connection, fingerprints)
+
+
+def require_same_keys(connection: Connection[Any], fingerprints: Sequence[Fingerprint]) -> None:
+    """KeyringError where other keys made what this database holds. Registers nothing."""
+    columns = as_columns(fingerprints)
+    for contradiction in CONTRADICTIONS:
+        if found := connection.execute(statement(contradiction.query), columns).fetchall():
+            raise KeyringError(f"{contradiction.what}: {contradiction.named(found)}", hint=contradiction.hint)
 
 
 def as_columns(fingerprints: Sequence[Fingerprint]) -> list[list[Any]]:

@@ -23,7 +23,7 @@ from sofetch.faults import crash_point
 from sofetch.load.connection import connect, require_version, sink_error
 from sofetch.load.kids import KidUse, kids_in_table, kids_in_use
 from sofetch.load.migrations import LOCK_ID
-from sofetch.load.registry import require_schema
+from sofetch.load.registry import Fingerprint, check_fingerprints, require_same_keys, require_schema
 from sofetch.load.statements import statement
 from sofetch.load.table import Table, require_table
 from sofetch.settings import Settings
@@ -54,6 +54,8 @@ class Upgrade(Protocol):
     def kid(self) -> str: ...  # noqa: D102
     @property
     def kids(self) -> frozenset[str]: ...  # noqa: D102
+    @property
+    def fingerprints(self) -> Sequence[Fingerprint]: ...  # noqa: D102
     @property
     def renew(self) -> Callable[[Sequence[str]], list[str | None]]: ...  # noqa: D102
 
@@ -94,9 +96,11 @@ Told = Callable[[Progress], None]
 def plan_rotation(settings: Settings, upgrades: Sequence[Upgrade], *, dsn: str) -> Rotated:
     """What ``rotate_table`` would find: ``left`` to be renewed, ``stranded`` not to be. Changes nothing.
 
-    Raises SinkUnavailable or SinkRefused.
+    Raises SinkUnavailable, SinkRefused, or KeyringError.
     """
     with rotating(settings, dsn) as connection:
+        require_schema(connection)
+        require_same_keys(connection, _fingerprints(upgrades))
         left, stranded = _behind(connection, settings, require_table(connection, settings), upgrades)
     return Rotated(
         table=settings.sink.table, rows=0, sweeps=0, resumed=False, stragglers=0, left=left, stranded=stranded
@@ -114,10 +118,11 @@ def rotate_table(
     """Renew the configured table's tokens until none of an earlier key is left, or ``MOST_SWEEPS`` were in vain.
 
     One rotation of a table runs at a time. Whatever ends it, what is committed stays and the next one goes on.
-    Raises SinkUnavailable or SinkRefused.
+    Raises SinkUnavailable or SinkRefused; KeyringError, and nothing done, for keys that are not those of the tokens.
     """
     with rotating(settings, dsn) as connection:
         require_schema(connection)
+        check_fingerprints(connection, _fingerprints(upgrades))
         table = require_table(connection, settings)
         with _alone(connection, table):
             return _Rotation(connection, settings, table, upgrades, batch_rows=batch_rows, told=told).run()
@@ -257,6 +262,10 @@ class _Rotation:
             "UPDATE sofetch.rotation SET finished_at = now(), next_block = 0 WHERE relation = ANY (%s) AND target = %s"
         )
         self._connection.execute(query, [[leaf.title for leaf in self._leaves()], self._target])
+
+
+def _fingerprints(upgrades: Sequence[Upgrade]) -> list[Fingerprint]:
+    return [one for upgrade in upgrades for one in upgrade.fingerprints]
 
 
 def _behind(

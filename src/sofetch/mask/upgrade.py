@@ -7,7 +7,7 @@ are upgraded, and when, is ``sofetch.load.rotation``'s. What cannot be upgraded 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -27,7 +27,8 @@ Renew = Callable[[Sequence[str]], list[str | None]]
 class Upgrade(Struct, frozen=True):
     """How one column's values are renewed. ``kids`` can be upgraded; ``kid`` is the primary's.
 
-    A value of another kid stays as it is: its key is not a step of the chain, or is gone.
+    A value of another kid stays as it is: its key is not a step of the chain, or is gone. ``fingerprints`` are of the
+    keys at work; whoever writes must compare them first, for under a wrong key a token becomes a wrong token.
     """
 
     column: str
@@ -35,17 +36,21 @@ class Upgrade(Struct, frozen=True):
     domain: str
     kid: str
     kids: frozenset[str]
+    fingerprints: Sequence[KeyFingerprint]
     renew: Renew
 
 
 class AddressUpgrade(Struct, frozen=True):
-    """The same for a column of addresses, which name no kid: ``renew`` takes the kid they are all under."""
+    """The same for a column of addresses, which name no kid: ``renew`` takes the kid they are all under.
+
+    ``fingerprints`` are of every usable key, by kid.
+    """
 
     column: str
     mask: Literal["ip", "ip_prefix"]
     domain: str
     kid: str
-    fingerprint: KeyFingerprint
+    fingerprints: Mapping[str, KeyFingerprint]
     renew: Callable[[str, Sequence[str]], list[str]]
 
 
@@ -71,7 +76,8 @@ def token_upgrade(column: str, domain: str, keyring: Keyring) -> Upgrade:
     def renew(tokens: Sequence[str]) -> list[str | None]:
         return [_chained(token, later, prefix) for token in tokens]
 
-    return Upgrade(column, H1, domain, chain[-1].kid, frozenset(later), renew)
+    prints = [key.fingerprint(scheme=H1, domain=domain) for key in chain]
+    return Upgrade(column, H1, domain, chain[-1].kid, frozenset(later), prints, renew)
 
 
 def compile_vault_upgrades(settings: Settings, rings: Keyrings) -> list[Upgrade]:
@@ -111,7 +117,8 @@ def _sealed_upgrade(column: str, domain: str, keyring: Keyring) -> Upgrade:
         sealed = iter(seal([form for form in opened if form is not None]))
         return [None if form is None else next(sealed) for form in opened]
 
-    return Upgrade(column, R1, domain, primary.kid, kids, renew)
+    prints = [primary.fingerprint(scheme=R1, domain=domain)]  # of the others every token is a proof
+    return Upgrade(column, R1, domain, primary.kid, kids, prints, renew)
 
 
 def _opened(tokens: Sequence[str], domain: str, keyring: Keyring) -> Iterable[bytes | None]:
@@ -137,5 +144,6 @@ def _address_upgrade(column: str, mask: Literal["ip", "ip_prefix"], domain: str,
         forms = open_column(addresses, mask=mask, domain=domain, keyring=keyring, kid=kid)
         return [str(address) for address in encrypt(forms)]
 
-    fingerprint = primary.fingerprint(scheme=mask, domain=domain)
-    return AddressUpgrade(column, mask, domain, primary.kid, fingerprint, renew)
+    usable = [key for key in keyring.keys if key.status != "destroyed"]
+    prints = {key.kid: key.fingerprint(scheme=mask, domain=domain) for key in usable}
+    return AddressUpgrade(column, mask, domain, primary.kid, prints, renew)
