@@ -286,6 +286,7 @@ def test_a_second_person_approves_and_the_request_is_good_once(loaded: Governed)
     altered = (loaded.folder / "r.json").read_text().replace(token, loaded.row(BOB)["masked_ip"])
     (loaded.folder / "altered.json").write_text(altered)
     assert "0 of the 1" in loaded.ask("recover", "--request", "altered.json", *key, code=2).stderr
+    loaded.ask("recover", "--request", "r.json", *key, "--purpose", "another", code=2)
     assert IP in loaded.ask("recover", "--request", "r.json", *key).stdout
     again = loaded.ask("recover", "--request", "r.json", *key, code=2)
     assert again.stdout == ""

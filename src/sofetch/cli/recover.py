@@ -92,7 +92,13 @@ def recover(
     it with --approve, and --request runs it: once, and before it ends. An encrypted address carries no proof: under a
     wrong key it opens to a wrong address.
     """
-    _refuse_mixed(prepare=prepare, approve=approve, request=request, given=bool(tokens or list_file), key=key)
+    _refuse_mixed(
+        prepare=prepare,
+        approve=approve,
+        request=request,
+        given=bool(tokens or list_file or purpose or ticket or column),
+        key=key,
+    )
     settings = frame.settings()
     if approve is not None:
         _approve(frame, settings, approve, key)
@@ -117,7 +123,7 @@ def _refuse_mixed(
     if sum(path is not None for path in (prepare, approve, request)) > 1:
         raise click.UsageError("--prepare, --approve and --request are three steps: give one of them")
     if given and (approve or request):
-        raise click.UsageError("the request holds its tokens already")
+        raise click.UsageError("the request says already which tokens, what for, and on which ticket")
     if (key is None) != (approve is None):
         raise click.UsageError("--approve and --key go together")
 
