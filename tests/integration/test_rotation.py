@@ -169,7 +169,7 @@ def test_each_transaction_renews_no_more_rows_than_asked(database: str) -> None:
 def test_servers_that_know_no_ranges_of_places_find_the_same_rows(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sofetch.load.rotation.RANGES_SINCE", 10_000_000)
+    monkeypatch.setattr("sofetch.load.renewal.RANGES_SINCE", 10_000_000)
     load(database, range(700), OLD)
     done = rotate_table(SETTINGS, upgrades(), dsn=database, batch_rows=300)
     assert (done.rows, done.sweeps) == (700, 1)

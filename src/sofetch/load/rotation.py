@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Final, LiteralString, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 import psycopg
 from msgspec import Struct
-from psycopg import Connection, sql
-from psycopg.rows import class_row, scalar_row
+from psycopg import Connection
+from psycopg.rows import scalar_row
 
 from sofetch.errors import SinkRefused
 from sofetch.faults import crash_point
@@ -24,6 +24,7 @@ from sofetch.load.connection import connect, require_version, sink_error
 from sofetch.load.kids import KidUse, kids_in_table, kids_in_use
 from sofetch.load.migrations import LOCK_ID
 from sofetch.load.registry import Fingerprint, check_fingerprints, require_same_keys, require_schema
+from sofetch.load.renewal import Leaf, Upgrade, find_leaves, renew_blocks
 from sofetch.load.statements import statement
 from sofetch.load.table import Table, require_table
 from sofetch.settings import Settings
@@ -35,29 +36,9 @@ MOST_SWEEPS: Final = 10
 """After so many, workers with the old keyring must be the reason."""
 
 TRIES: Final = 5
-RANGES_SINCE: Final = 140_000
-"""From PostgreSQL 14 on a range of places is found without reading the whole table."""
-
 _LOCK_OF_TABLE: Final = LOCK_ID + 2
 _BUSY: Final = frozenset({"55P03", "40P01", "40001"})  # lock_not_available, deadlock_detected, serialization_failure
 T = TypeVar("T")
-
-
-class Upgrade(Protocol):
-    """How one column's tokens are renewed (``sofetch.mask.upgrade.Upgrade``)."""
-
-    @property
-    def column(self) -> str: ...  # noqa: D102
-    @property
-    def scheme(self) -> str: ...  # noqa: D102
-    @property
-    def kid(self) -> str: ...  # noqa: D102
-    @property
-    def kids(self) -> frozenset[str]: ...  # noqa: D102
-    @property
-    def fingerprints(self) -> Sequence[Fingerprint]: ...  # noqa: D102
-    @property
-    def renew(self) -> Callable[[Sequence[str]], list[str | None]]: ...  # noqa: D102
 
 
 class Progress(Struct, frozen=True, kw_only=True):
@@ -141,24 +122,6 @@ def rotating(settings: Settings, dsn: str) -> Iterator[Connection[Any]]:
         connection.close()
 
 
-class _Leaf(Struct, frozen=True, kw_only=True):
-    """A table that holds rows: the table itself or a partition."""
-
-    oid: int
-    schema: str
-    name: str
-    blocks: int
-    rows_a_block: int
-
-    @property
-    def identifier(self) -> sql.Identifier:
-        return _identifier(self.schema, self.name)
-
-    @property
-    def title(self) -> str:
-        return f"{self.schema}.{self.name}"
-
-
 class _Rotation:
     """One rotation of one table."""
 
@@ -206,11 +169,10 @@ class _Rotation:
             stranded=stranded,
         )
 
-    def _leaves(self) -> list[_Leaf]:
-        with self._connection.cursor(row_factory=class_row(_Leaf)) as cursor:
-            return cursor.execute(statement("leaf_tables"), {"table": self._table.oid}).fetchall()
+    def _leaves(self) -> list[Leaf]:
+        return find_leaves(self._connection, self._table)
 
-    def _sweep(self, leaf: _Leaf, sweep: int, *, from_start: bool) -> None:
+    def _sweep(self, leaf: Leaf, sweep: int, *, from_start: bool) -> None:
         """Through all blocks that there are now; rows that come later are past them, or the primary's already."""
         step = max(1, self._batch_rows // leaf.rows_a_block)
         block = 0 if from_start else self._next_block(leaf)
@@ -220,36 +182,24 @@ class _Rotation:
             crash_point("mid_rotation")
             self._told(Progress(table=leaf.title, sweep=sweep, block=block, blocks=leaf.blocks, rows=self._rows))
 
-    def _batch(self, leaf: _Leaf, first: int, end: int) -> tuple[int, int]:
+    def _batch(self, leaf: Leaf, first: int, end: int) -> tuple[int, int]:
         """Renew the rows of some blocks and note it, in one transaction; the block to go on with, and how many rows.
 
         Where there are more than a batch may have, the same blocks are looked at again.
         """
         with self._connection.transaction():
-            by_range = self._connection.info.server_version >= RANGES_SINCE
-            query = _select(leaf, self._upgrades, by_range=by_range)
-            rows = self._connection.execute(query, self._window(first, end)).fetchall()
-            renewed = _renewed(rows, self._upgrades)
-            if renewed:
-                columns = [list(column) for column in zip(*renewed, strict=True)]
-                self._connection.execute(_update(leaf, self._upgrades), columns)
-            has_more = len(rows) == self._batch_rows and renewed
+            renewed, has_more = renew_blocks(
+                self._connection, leaf, self._upgrades, blocks=(first, end), most_rows=self._batch_rows
+            )
             next_block = first if has_more else end
-            self._note(leaf, next_block=next_block, rows=len(renewed))
-        return next_block, len(renewed)
+            self._note(leaf, next_block=next_block, rows=renewed)
+        return next_block, renewed
 
-    def _window(self, first: int, end: int) -> dict[str, Any]:
-        patterns = {
-            f"patterns_{n}": [f"{one.scheme}.{kid}.%" for kid in sorted(one.kids)]
-            for n, one in enumerate(self._upgrades)
-        }
-        return {"first": first, "end": end, "most": self._batch_rows, **patterns}
-
-    def _note(self, leaf: _Leaf, *, next_block: int, rows: int) -> None:
+    def _note(self, leaf: Leaf, *, next_block: int, rows: int) -> None:
         names = {"relation": leaf.title, "target": self._target, "next_block": next_block, "rows": rows}
         self._connection.execute(statement("rotation_progress"), names)
 
-    def _next_block(self, leaf: _Leaf) -> int:
+    def _next_block(self, leaf: Leaf) -> int:
         query = "SELECT next_block FROM sofetch.rotation WHERE relation = %s AND target = %s AND finished_at IS NULL"
         with self._connection.cursor(row_factory=scalar_row) as cursor:
             return int(cursor.execute(query, [leaf.title, self._target]).fetchone() or 0)
@@ -276,71 +226,6 @@ def _behind(
     uses = [use for use in kids_in_table(connection, settings, table) if use.kid != of_column[use.column].kid]
     left = [use for use in uses if use.kid in of_column[use.column].kids]
     return left, [use for use in uses if use not in left]
-
-
-def _identifier(*names: str) -> sql.Identifier:
-    """For statements with parameters, where psycopg reads % in names too."""
-    return sql.Identifier(*(name.replace("%", "%%") for name in names))
-
-
-IN_RANGE: LiteralString = "ctid >= format('(%%s,0)', %(first)s)::tid AND ctid < format('(%%s,0)', %(end)s)::tid"
-ONE_BY_ONE: LiteralString = (
-    "ctid = ANY (ARRAY(SELECT format('(%%s,%%s)', block, item)::tid "
-    "FROM generate_series(%(first)s::bigint, %(end)s::bigint - 1) AS block, generate_series(1, 291) AS item))"
-)
-
-
-def _select(leaf: _Leaf, upgrades: Sequence[Upgrade], *, by_range: bool) -> sql.Composed:
-    """Rows of a range of blocks that hold a token to renew, locked against others that would change them."""
-    columns = [_identifier(one.column) for one in upgrades]
-    any_old = [
-        sql.SQL("{}::text LIKE ANY ({})").format(column, sql.Placeholder(f"patterns_{n}"))
-        for n, column in enumerate(columns)
-    ]
-    return sql.SQL(
-        "SELECT ctid::text, {columns} FROM ONLY {table} "
-        "WHERE {in_blocks} AND ({any_old}) LIMIT {most} FOR NO KEY UPDATE"
-    ).format(
-        columns=sql.SQL(", ").join(sql.SQL("{}::text").format(column) for column in columns),
-        table=leaf.identifier,
-        in_blocks=sql.SQL(IN_RANGE if by_range else ONE_BY_ONE),
-        most=sql.Placeholder("most"),
-        any_old=sql.SQL(" OR ").join(any_old),
-    )
-
-
-def _update(leaf: _Leaf, upgrades: Sequence[Upgrade]) -> sql.Composed:
-    """All columns of a row at once: one new version of the row, not one for each column."""
-    names = [sql.Identifier(f"new_{n}") for n in range(len(upgrades))]
-    return sql.SQL(
-        "UPDATE ONLY {table} AS t SET {assignments} FROM unnest(%s::tid[], {arrays}) AS m (place, {names}) "
-        "WHERE t.ctid = m.place"
-    ).format(
-        table=leaf.identifier,
-        assignments=sql.SQL(", ").join(
-            sql.SQL("{column} = coalesce(m.{name}, t.{column})").format(column=_identifier(one.column), name=name)
-            for one, name in zip(upgrades, names, strict=True)
-        ),
-        arrays=sql.SQL(", ").join([sql.SQL("%s::text[]")] * len(upgrades)),
-        names=sql.SQL(", ").join(names),
-    )
-
-
-def _renewed(rows: Sequence[tuple[Any, ...]], upgrades: Sequence[Upgrade]) -> list[tuple[Any, ...]]:
-    """For each row with something new: its place, and the new value of each column, None where it stays."""
-    if not rows:
-        return []
-    places, *columns = zip(*rows, strict=True)
-    new = [_renewed_column(column, one) for column, one in zip(columns, upgrades, strict=True)]
-    return [row for row in zip(places, *new, strict=True) if any(value is not None for value in row[1:])]
-
-
-def _renewed_column(values: Sequence[str | None], upgrade: Upgrade) -> list[str | None]:
-    """Each different old value is worked out once."""
-    prefixes = tuple(f"{upgrade.scheme}.{kid}." for kid in upgrade.kids)
-    old = sorted({value for value in values if value is not None and value.startswith(prefixes)})
-    new = dict(zip(old, upgrade.renew(old), strict=True))
-    return [None if value is None else new.get(value) for value in values]
 
 
 @contextmanager
