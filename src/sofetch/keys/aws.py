@@ -28,8 +28,12 @@ _CREDENTIALS: Final = re.compile(
     r"InvalidClientTokenId|UnrecognizedClient|MissingAuthenticationToken|ExpiredToken|SignatureDoesNotMatch|"
     r"InvalidSignature|IncompleteSignature|RequestTimeTooSkewed"
 )
-_MISSING: Final = frozenset({"ResourceNotFoundException", "NotFoundException"})
+_ABSENT: Final = frozenset({"ResourceNotFoundException", "NotFoundException"})
 _NOT_OPENED: Final = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})
+
+
+_Why = tuple[str, str, Callable[[str, str], KeyringError]]
+"""Why it failed, what to do, and what makes the error of the two."""
 
 
 def fetch_secret(name: str, keys: KeysSettings) -> str:
@@ -119,43 +123,59 @@ def _unlogged() -> Iterator[None]:
 
 
 def _refusal(error: Exception, doing: str, keys: KeysSettings) -> KeyringError:
-    why, hint, code = _of_answer(error) if isinstance(error, boto.ClientError) else _of_connection(error, keys)
-    return KeyringError(f"cannot {doing}: {why}", hint=hint, code=code)
+    why, hint, refused = _of_answer(error) if isinstance(error, boto.ClientError) else _of_connection(error, keys)
+    return refused(f"cannot {doing}: {why}", hint)
 
 
-def _of_answer(error: boto.ClientError) -> tuple[str, str, str]:
+def _denied(what: str, hint: str) -> KeyringError:
+    return KeyringError(what, hint=hint, code="keyring_denied")
+
+
+def _missing(what: str, hint: str) -> KeyringError:
+    return KeyringError(what, hint=hint, code="keyring_missing")
+
+
+def _unreachable(what: str, hint: str) -> KeyringError:
+    return KeyringError(what, hint=hint, code="keyring_unreachable")
+
+
+def _unusable(what: str, hint: str) -> KeyringError:
+    return KeyringError(what, hint=hint)
+
+
+def _of_answer(error: boto.ClientError) -> _Why:
     code = str(error.response.get("Error", {}).get("Code", ""))
     code = code if _CODE.fullmatch(code) else "unknown"
     why = f"AWS answers {code}"
-    if code in _MISSING:
-        return f"there is no such thing ({code})", "check name, region and account", "keyring_missing"
+    if code in _ABSENT:
+        return f"there is no such thing ({code})", "check name, region and account", _missing
     if _DENIED.search(code):
-        return why, f"let the role {_WANTED}", "keyring_denied"
+        return why, f"let the role {_WANTED}", _denied
     if _CREDENTIALS.search(code):
-        return why, "check the AWS credentials, their expiry, and this machine's clock", "keyring_denied"
+        return why, "check the AWS credentials, their expiry, and this machine's clock", _denied
     if code in _NOT_OPENED:
-        return why, "it was wrapped by another KMS key, for another kid, or was altered", "keyring"
-    return why, "look the code up in the API reference of the service; nothing starts without the key", "keyring"
+        return why, "it was wrapped by another KMS key, for another kid, or was altered", _unusable
+    return why, "look the code up in the API reference of the service; nothing starts without the key", _unusable
 
 
 _WANTED: Final = "call secretsmanager:GetSecretValue, and kms:Decrypt with the encryption context sofetch=keyring"
 
 
-def _of_connection(error: Exception, keys: KeysSettings) -> tuple[str, str, str]:  # noqa: PLR0911  # one for each
+def _of_connection(error: Exception, keys: KeysSettings) -> _Why:  # noqa: PLR0911  # one for each
     match error:
         case boto.NoCredentialsError() | boto.PartialCredentialsError() | boto.CredentialRetrievalError():
-            return "no AWS credentials found", "give a role, a profile, or AWS_ACCESS_KEY_ID", "keyring_denied"
+            return "no AWS credentials found", "give a role, a profile, or AWS_ACCESS_KEY_ID", _denied
         case boto.TokenRetrievalError() | boto.SSOError() | boto.NoAuthTokenError() | boto.LoginError():
-            return "the AWS login has ended", "log in again with `aws sso login`", "keyring_denied"
+            return "the AWS login has ended", "log in again with `aws sso login`", _denied
         case boto.NoRegionError():
-            return "no AWS region", "set [keys] region or AWS_DEFAULT_REGION, or give an ARN", "keyring"
+            return "no AWS region", "set [keys] region or AWS_DEFAULT_REGION, or give an ARN", _unusable
         case boto.ReadTimeoutError() | boto.ConnectTimeoutError():
             why = f"no answer in {ATTEMPTS} tries of {keys.timeout_seconds} s"
-            return why, "can this machine reach the service (endpoint, proxy, firewall)?", "keyring_unreachable"
+            return why, "can this machine reach the service (endpoint, proxy, firewall)?", _unreachable
         case boto.EndpointConnectionError() | boto.ProxyConnectionError() | boto.SSLError():
-            return "the service is not to be reached", "check region, endpoint, network and TLS", "keyring_unreachable"
+            return "the service is not to be reached", "check region, endpoint, network and TLS", _unreachable
         case boto.ParamValidationError() | boto.ValidationError() | ValueError():
-            return "a setting is not usable", "check name, [keys] region and endpoint", "keyring"
+            return "a setting is not usable", "check name, [keys] region and endpoint", _unusable
         case _:
             why = f"the call failed ({type(error).__name__})"
-            return why, "check the network, then try again", "keyring_unreachable"
+            return why, "check the network, then try again", _unreachable
