@@ -115,8 +115,9 @@ class KeysSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     reversible_file: Annotated[
         str | None,
         Meta(
-            description="File of a keyring of its own for what can be reversed: the masks reversible, ip and ip_prefix, "
-            "and the quarantine. SOFETCH_REVERSIBLE_KEYRING_FILE names it too. Default: the one keyring is for all."
+            description="File of a keyring of its own for what can be reversed: the masks reversible, ip and "
+            "ip_prefix, and the quarantine. SOFETCH_REVERSIBLE_KEYRING_FILE names it too. Default: the one keyring is "
+            "for all."
         ),
     ] = None
     reversible_secret: Annotated[
@@ -221,8 +222,8 @@ class ErasureSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     mode: Annotated[
         Literal["delete", "randomise"],
         Meta(
-            description="`delete` removes the subject's rows; `randomise` keeps them and replaces the subject and every "
-            "token in them by random ones, so that counts stay and nothing joins."
+            description="`delete` removes the subject's rows; `randomise` keeps them and replaces the subject and "
+            "every token in them by random ones, so that counts stay and nothing joins."
         ),
     ] = "delete"
     backup_days: Annotated[
@@ -349,8 +350,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     @property
     def pipeline_name(self) -> str:
-        """The pipeline's name in ledger, quarantine and logs."""
-        return self.pipeline.name or self.sink.table
+        """The pipeline's name in ledger, quarantine and logs; ``public.t`` and ``t`` are one."""
+        return self.pipeline.name or self.sink.table.removeprefix("public.")
 
     @property
     def keeps_values(self) -> bool:

@@ -29,7 +29,7 @@ EXPECTED = {
     "ledger_content": ["key uuid", "pipeline_id integer", "seen date"],
     "ledger_default": ["key uuid", "pipeline_id integer"],
     "migration": ["number integer", "name text", "applied_at timestamp with time zone"],
-    "pipeline": ["id integer", "name text", "created_at timestamp with time zone"],
+    "pipeline": ["id integer", "name text", "relation text", "created_at timestamp with time zone"],
     "quarantine": [
         "pipeline_id integer", "key uuid", "reason text", "field text", "message_id text", "attempts integer",
         "first_seen timestamp with time zone", "last_seen timestamp with time zone",

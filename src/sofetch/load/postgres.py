@@ -103,8 +103,9 @@ def _open_session(settings: Settings, dsn: str) -> _Session:
     try:
         require_version(connection)
         require_schema(connection)
-        writer = row_writer(settings, require_table(connection, settings))
-        return _Session(connection, settings, writer=writer, pipeline_id=pipeline_id(connection, settings))
+        table = require_table(connection, settings)
+        number = pipeline_id(connection, settings, table)
+        return _Session(connection, settings, writer=row_writer(settings, table), pipeline_id=number)
     except BaseException:
         connection.close()
         raise

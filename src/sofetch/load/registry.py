@@ -15,6 +15,7 @@ from psycopg import Connection
 from sofetch.errors import KeyringError, SinkRefused
 from sofetch.load.migrations import applied_migration, latest_migration
 from sofetch.load.statements import statement
+from sofetch.load.table import Table
 from sofetch.settings import Settings
 
 
@@ -50,17 +51,27 @@ def schema_state(connection: Connection[Any]) -> int | None:
     return applied_migration(connection)
 
 
-def pipeline_id(connection: Connection[Any], settings: Settings) -> int:
-    """The pipeline's number; a new name is registered."""
+def pipeline_id(connection: Connection[Any], settings: Settings, table: Table) -> int:
+    """The pipeline's number; a new name is registered, with its table.
+
+    SinkRefused where the name belongs to another table: they would share a ledger, and each take the other's messages
+    for duplicates of its own. A table that was renamed or dropped since then gives its name free.
+    """
     name = settings.pipeline_name
-    find = "SELECT id FROM sofetch.pipeline WHERE name = %s"
-    row = connection.execute(find, [name]).fetchone()
+    parameters = {"name": name, "table": table.oid}
+    row = connection.execute(statement("pipeline_of_table"), parameters).fetchone()
     if row is None:
-        connection.execute("INSERT INTO sofetch.pipeline (name) VALUES (%s) ON CONFLICT DO NOTHING", [name])
-        row = connection.execute(find, [name]).fetchone()
+        connection.execute(statement("register_pipeline"), parameters)
+        row = connection.execute(statement("pipeline_of_table"), parameters).fetchone()
     if row is None:
         raise SinkRefused(f"the pipeline {name} cannot be registered", hint="`sofetch check` says why")
-    return int(row[0])
+    number, relation, of_another = row
+    if of_another:
+        raise SinkRefused(
+            f"the pipeline {name} loads the table {relation}, not {settings.sink.table}",
+            hint="give this one a [pipeline] name of its own: its ledger says which messages its table has",
+        )
+    return int(number)
 
 
 def check_fingerprints(connection: Connection[Any], fingerprints: Sequence[Fingerprint]) -> None:

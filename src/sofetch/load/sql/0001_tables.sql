@@ -1,9 +1,12 @@
 -- The schema sofetch: who loads, what was seen, what was refused, which keys the tokens were made with.
 -- The user's own table is not touched by any migration.
 
+-- relation is the table that the pipeline was first used with: two tables under one name would take each other's
+-- messages for duplicates.
 CREATE TABLE sofetch.pipeline (
     id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name text NOT NULL UNIQUE,
+    relation text NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now()
 );
 
