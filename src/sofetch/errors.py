@@ -7,6 +7,8 @@ exceptions to these once, at their edge, with ``from None`` where the cause coul
 from __future__ import annotations
 
 from enum import IntEnum
+from pathlib import Path
+from types import TracebackType
 
 
 class ExitCode(IntEnum):
@@ -113,3 +115,13 @@ class EmbeddedError(SofetchError):
 
     code = "embedded"
     exit_code = ExitCode.UNAVAILABLE
+
+
+def place_of(trace: TracebackType | None) -> str:
+    """``file.py:line in function`` of the innermost frame, for telling where without telling what."""
+    if trace is None:
+        return "unknown"
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    code = trace.tb_frame.f_code
+    return f"{Path(code.co_filename).name}:{trace.tb_lineno} in {code.co_name}"

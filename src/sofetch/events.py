@@ -6,6 +6,7 @@ value of a message, so no log line can hold one. Writing the lines is ``sofetch.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
@@ -194,17 +195,20 @@ class Events:
     def __init__(self, *listeners: Callable[[Event], None]) -> None:
         self._listeners = listeners
         self._counters: Counter[tuple[str, str]] = Counter()
+        self._lock = threading.Lock()
 
     def emit(self, event: Event) -> None:
         """Count it and pass it on."""
-        for name, label, amount in event.measures():
-            self._counters[name, label] += amount  # type: ignore[assignment]  # Counter is typed for int only
+        with self._lock:
+            for name, label, amount in event.measures():
+                self._counters[name, label] += amount  # type: ignore[assignment]  # Counter is typed for int only
         for listen in self._listeners:
             listen(event)
 
     def counters(self) -> dict[tuple[str, str], float]:
         """The counters as they stand: (name, label) to value."""
-        return dict(self._counters)
+        with self._lock:
+            return dict(self._counters)
 
 
 def outage(

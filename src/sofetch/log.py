@@ -12,12 +12,12 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
 import msgspec
 
+from sofetch.errors import place_of
 from sofetch.events import Event, Events, LibraryWarning, Unexpected
 from sofetch.ports import Clock
 from sofetch.settings import LogSettings
@@ -87,16 +87,6 @@ def contain_stray_output(events: Events) -> None:
     sys.excepthook = lambda kind, _value, trace: on_stray(kind, trace)
     threading.excepthook = lambda stray: on_stray(stray.exc_type, stray.exc_traceback)
     sys.unraisablehook = lambda stray: on_stray(stray.exc_type, stray.exc_traceback)
-
-
-def place_of(trace: TracebackType | None) -> str:
-    """``file.py:line in function`` of the innermost frame, for telling where without telling what."""
-    if trace is None:
-        return "unknown"
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-    code = trace.tb_frame.f_code
-    return f"{Path(code.co_filename).name}:{trace.tb_lineno} in {code.co_name}"
 
 
 class _NamesOnly(logging.Handler):

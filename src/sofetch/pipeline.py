@@ -12,7 +12,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from sofetch.errors import SofetchError
+from sofetch.errors import SofetchError, place_of
 from sofetch.faults import crash_point
 from sofetch.ports import Sink, Vault
 from sofetch.record import (
@@ -21,6 +21,7 @@ from sofetch.record import (
     Masked,
     Message,
     Outcome,
+    Reason,
     Record,
     Refused,
     Rejection,
@@ -42,11 +43,26 @@ class Masker(Protocol):
         ...
 
 
+SYSTEMATIC = 10
+"""From this many messages on, a program that breaks on every one of a batch is broken, and no message is to blame."""
+
+
+class Breakage(Struct, frozen=True):
+    """The program broke on one message: the exception's type and the place in the code, never its text."""
+
+    error: str
+    place: str
+
+
 class Processed(Struct, frozen=True):
-    """What became of a batch: one outcome for each message given, and, by column, values not of their kind."""
+    """What became of a batch: one outcome for each message given, and, by column, values not of their kind.
+
+    ``broke`` tells of messages that were quarantined because the program itself broke on them.
+    """
 
     outcomes: list[Outcome]
     not_of_kind: Mapping[str, int]
+    broke: Sequence[Breakage] = ()
 
 
 class Steps(Struct, frozen=True):
@@ -65,15 +81,54 @@ def process(messages: Sequence[Message], steps: Steps) -> Processed:
     and then any part of the batch may or may not be committed: processing it again is safe, the ledger answers
     Duplicate for what is.
     """
-    decoded = steps.decode(messages)
-    masked = steps.masker.mask(decoded.records)
-    rejections = decoded.rejections + masked.rejections
+    transformed = _transform(messages, steps)
+    masked = transformed.masked
     crash_point("after_mask")
     _keep_values(masked.vaulted, steps.vault)
-    results = steps.sink.load(masked.records, steps.masker.seal(rejections))
+    results = steps.sink.load(masked.records, steps.masker.seal(transformed.rejections))
     outcomes = _quarantine_refused(messages, results, steps)
     crash_point("after_commit")
-    return Processed(_complete(messages, outcomes), masked.not_of_kind)
+    return Processed(_complete(messages, outcomes), masked.not_of_kind, transformed.broke)
+
+
+class _Transformed(Struct, frozen=True):
+    """A batch after decode and mask, before anything is stored."""
+
+    masked: Masked
+    rejections: list[Rejection]
+    broke: list[Breakage]
+
+
+def _transform(messages: Sequence[Message], steps: Steps) -> _Transformed:
+    """Decode and mask. A message on which the program itself breaks is quarantined and its neighbours go on."""
+    try:
+        return _decode_and_mask(messages, steps)
+    except (SofetchError, MemoryError):
+        raise
+    except Exception:
+        broke = {message.id: breakage for message in messages if (breakage := _breakage(message, steps)) is not None}
+        if not broke or len(broke) == len(messages) >= SYSTEMATIC:
+            raise
+    whole = _decode_and_mask([message for message in messages if message.id not in broke], steps)
+    culprits = [Rejection(message, Reason.UNEXPECTED_ERROR) for message in messages if message.id in broke]
+    return _Transformed(whole.masked, whole.rejections + culprits, list(broke.values()))
+
+
+def _decode_and_mask(messages: Sequence[Message], steps: Steps) -> _Transformed:
+    decoded = steps.decode(messages)
+    masked = steps.masker.mask(decoded.records)
+    return _Transformed(masked, decoded.rejections + masked.rejections, [])
+
+
+def _breakage(message: Message, steps: Steps) -> Breakage | None:
+    """How the program breaks on this message alone, if it does. The exception's text could hold a value."""
+    try:
+        _decode_and_mask([message], steps)
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is this message's own, and told by type and place
+        return Breakage(type(error).__name__, place_of(error.__traceback__))
+    return None
 
 
 def _keep_values(vaulted: Vaulted | None, vault: Vault | None) -> None:

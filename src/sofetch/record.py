@@ -52,6 +52,7 @@ class Reason(StrEnum):
     FOREIGN_KEY_VIOLATION = "foreign_key_violation"
     EXCLUSION_VIOLATION = "exclusion_violation"
     DATABASE_REFUSED_VALUE = "database_refused_value"
+    UNEXPECTED_ERROR = "unexpected_error"
 
 
 class Private(msgspec.Struct, frozen=True):

@@ -133,6 +133,8 @@ class Worker:
         for (reason, field), count in rejected.items():
             self._reasons[reason] += count
             self._events.emit(told.MessagesQuarantined(reason=reason, field=field, count=count))
+        for breakage in done.broke:
+            self._events.emit(told.Unexpected(error=breakage.error, place=breakage.place))
         for column, count in done.not_of_kind.items():
             self._events.emit(told.ValuesNotOfKind(column=column, count=count))
         self._events.emit(

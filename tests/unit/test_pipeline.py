@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sofetch.pipeline import Steps, process
+import pytest
+
+from sofetch.errors import KeyringError
+from sofetch.pipeline import SYSTEMATIC, Steps, process
 from sofetch.record import (
     Decoded,
     Loaded,
@@ -118,6 +121,53 @@ def test_a_refused_quarantine_entry_goes_back_to_the_queue() -> None:
     sink = Sink(refused=frozenset({"m1"}), refuse_quarantine=True)
     got = outcomes(range(1, 2), Masker(), sink)
     assert got["m1"] == Retry("m1")
+
+
+@dataclass
+class Brittle(Masker):
+    """Breaks on the ids in ``breaks``, with a text that holds what it broke on."""
+
+    breaks: frozenset[str] = frozenset()
+
+    def mask(self, records: Sequence[Record]) -> Masked:
+        for record in records:
+            if record.message.id in self.breaks:
+                raise ZeroDivisionError(CANARY)
+        return super().mask(records)
+
+
+CANARY = "canary-199.172.111.135"
+
+
+def test_a_message_on_which_the_program_breaks_is_quarantined_and_spares_its_neighbours() -> None:
+    steps = Steps(decode_odd_only, Brittle(breaks=frozenset({"m3"})), Sink())
+    done = process([message(n) for n in range(1, 6)], steps)
+    got = {outcome.message_id: outcome for outcome in done.outcomes}
+    assert got["m3"] == Rejected("m3", Reason.UNEXPECTED_ERROR)
+    assert got["m1"] == Loaded("m1")
+    assert got["m2"] == Rejected("m2", Reason.NOT_JSON)
+    assert len(done.outcomes) == 5
+    assert [breakage.error for breakage in done.broke] == ["ZeroDivisionError"]
+    assert done.broke[0].place.startswith("test_pipeline.py:")
+    assert CANARY not in repr(done)
+
+
+def test_a_program_that_breaks_on_every_message_is_broken_and_quarantines_nothing() -> None:
+    sink = Sink()
+    masker = Brittle(breaks=frozenset(f"m{n}" for n in range(1, 2 * SYSTEMATIC)))
+    odd = [message(n) for n in range(1, 2 * SYSTEMATIC, 2)]
+    with pytest.raises(ZeroDivisionError):
+        process(odd, Steps(decode_odd_only, masker, sink))
+    assert sink.calls == []
+
+
+def test_a_refusal_of_the_keys_is_no_message_s_fault() -> None:
+    class Keyless(Masker):
+        def mask(self, records: Sequence[Record]) -> Masked:
+            raise KeyringError("key k1 is destroyed")
+
+    with pytest.raises(KeyringError):
+        process([message(1), message(3)], Steps(decode_odd_only, Keyless(), Sink()))
 
 
 def test_an_empty_batch_has_no_outcomes() -> None:

@@ -87,8 +87,8 @@ def _events(frame: Frame, log: LogSettings) -> Iterator[Events]:
 @contextmanager
 def _told_as_event(frame: Frame, log: LogSettings, events: Events) -> Iterator[None]:
     """Where the log is JSON, what ends the run is its last line, and no line of stderr is anything but JSON."""
+    from sofetch.errors import place_of
     from sofetch.events import Failed, Unexpected
-    from sofetch.log import place_of
 
     try:
         yield
