@@ -118,14 +118,14 @@ def test_a_good_queue_has_only_good_findings(settings: SourceSettings, sqs_clien
     dead = sqs_client.create_queue(QueueName=f"{settings.queue}-dead")["QueueUrl"]
     arn = sqs_client.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     _set(sqs_client, settings, RedrivePolicy=json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": "5"}))
-    findings = check_source(settings, batch=BatchSettings())
+    findings = check_source(settings, batch=BatchSettings(), ledger_days=35)
     assert {finding.severity for finding in findings} == {"ok"}
     assert [finding.code for finding in findings].count("permission") == 3
 
 
 def test_what_is_wrong_with_a_queue_is_found_with_what_to_do(settings: SourceSettings, sqs_client: SQSClient) -> None:
     _set(sqs_client, settings, VisibilityTimeout="1", MessageRetentionPeriod="600")
-    findings = check_source(settings, batch=BatchSettings())
+    findings = check_source(settings, batch=BatchSettings(), ledger_days=35)
     assert {code: worst(findings, code) for code in ("visibility_timeout", "dead_letter_queue", "retention")} == {
         "visibility_timeout": "warning",
         "dead_letter_queue": "warning",
@@ -134,15 +134,27 @@ def test_what_is_wrong_with_a_queue_is_found_with_what_to_do(settings: SourceSet
     assert all(finding.hint for finding in findings if finding.severity != "ok")
 
 
+@pytest.mark.parametrize(("ledger_days", "severity"), [(4, "error"), (8, "error"), (9, "ok")])
+def test_a_ledger_that_forgets_before_the_queues_do_is_an_error(
+    settings: SourceSettings, sqs_client: SQSClient, ledger_days: int, severity: str
+) -> None:
+    """Four days in each of the two queues: a message may come again after eight."""
+    dead = sqs_client.create_queue(QueueName=f"{settings.queue}-dead")["QueueUrl"]
+    arn = sqs_client.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    _set(sqs_client, settings, RedrivePolicy=json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": "5"}))
+    findings = check_source(settings, batch=BatchSettings(), ledger_days=ledger_days)
+    assert worst(findings, "ledger_days") == severity
+
+
 def test_checking_leaves_the_messages_where_they_are(control: QueueControl, settings: SourceSettings) -> None:
     control.send([b"a"])
-    check_source(settings, batch=BatchSettings())
+    check_source(settings, batch=BatchSettings(), ledger_days=35)
     assert control.attributes().visible == 1
 
 
 @pytest.mark.parametrize("endpoint", [NOWHERE, "not a url"])
 def test_an_unreachable_queue_is_one_finding(endpoint: str) -> None:
-    (finding,) = check_source(SourceSettings(queue="q", endpoint=endpoint), batch=BatchSettings())
+    (finding,) = check_source(SourceSettings(queue="q", endpoint=endpoint), batch=BatchSettings(), ledger_days=35)
     assert finding.severity == "error"
     assert finding.hint
 

@@ -104,7 +104,7 @@ def _check_keys(settings: Settings) -> list[Finding]:
 def _check_queue(settings: Settings) -> list[Finding]:
     from sofetch.source.control import check_source
 
-    return check_source(settings.source, batch=settings.batch)
+    return check_source(settings.source, batch=settings.batch, ledger_days=settings.sink.ledger_days)
 
 
 def _check_database(settings: Settings) -> list[Finding]:

@@ -5,6 +5,7 @@ Its one trace: trying to receive may raise the receive count of one message by o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from sofetch.errors import SofetchError
@@ -18,6 +19,8 @@ _LEAST_VISIBILITY_SECONDS = 10
 
 _LEAST_RECEIVES = 3
 _LEAST_RETENTION_SECONDS = 86_400
+_LONGEST_RETENTION_SECONDS = 14 * 86_400
+"""SQS's own limit: what is assumed of a dead-letter queue that may not be asked."""
 
 _ACTIONS: tuple[tuple[Action, str], ...] = (
     ("receive", "sqs:ReceiveMessage"),
@@ -26,17 +29,22 @@ _ACTIONS: tuple[tuple[Action, str], ...] = (
 )
 
 
-def check_source(settings: SourceSettings, *, batch: BatchSettings) -> list[Finding]:
-    """Everything that can be said of the queue; an error if it cannot be reached or used."""
+def check_source(settings: SourceSettings, *, batch: BatchSettings, ledger_days: int) -> list[Finding]:
+    """Everything that can be said of the queue; an error if it cannot be reached or used.
+
+    ``ledger_days`` is how long the sink remembers a message: longer than any queue here may bring it again.
+    """
     where = f"queue {queue_name(settings.queue)}"
     try:
         with QueueControl.open(settings) as control:
-            return list(_findings(control, settings, batch, where))
+            return list(_findings(control, settings, batch, ledger_days, where))
     except SofetchError as error:
         return [_of_error(error, where)]
 
 
-def _findings(control: QueueControl, settings: SourceSettings, batch: BatchSettings, where: str) -> Iterator[Finding]:
+def _findings(
+    control: QueueControl, settings: SourceSettings, batch: BatchSettings, ledger_days: int, where: str
+) -> Iterator[Finding]:
     attributes = control.attributes()
     yield _finding(
         "ok",
@@ -48,6 +56,7 @@ def _findings(control: QueueControl, settings: SourceSettings, batch: BatchSetti
     yield _visibility(attributes, settings, batch, where)
     yield _dead_letters(attributes, where)
     yield _retention(attributes, where)
+    yield _memory(control, attributes, ledger_days, where)
     yield _encryption(attributes, where, is_aws=control.is_aws)
     if attributes.fifo:
         yield _finding("ok", "queue_fifo", where, "is FIFO; the order of a group is kept as SQS gives it")
@@ -104,6 +113,26 @@ def _retention(attributes: QueueAttributes, where: str) -> Finding:
         where,
         f"keeps messages for {hours:.3g} h only: a longer outage loses them",
         hint="set MessageRetentionPeriod to four days (345600) or more",
+    )
+
+
+def _memory(control: QueueControl, attributes: QueueAttributes, ledger_days: int, where: str) -> Finding:
+    """A message that comes again after its ledger key is dropped is loaded again."""
+    seconds = attributes.retention_seconds
+    if attributes.redrive is not None:
+        seconds += control.dead_letter_retention_seconds(attributes.redrive) or _LONGEST_RETENTION_SECONDS
+    days = seconds / 86_400
+    whose = "this queue and its dead-letter queue" if attributes.redrive is not None else "this queue"
+    if ledger_days > days:
+        what = f"{whose} may bring a message again for {days:.3g} days; the ledger remembers it for {ledger_days}"
+        return _finding("ok", "ledger_days", where, what)
+    return _finding(
+        "error",
+        "ledger_days",
+        where,
+        f"{whose} may bring a message again for {days:.3g} days, and the ledger forgets it after {ledger_days}: "
+        "it would be loaded twice",
+        hint=f"set [sink] ledger_days to {math.floor(days) + 1} or more",
     )
 
 

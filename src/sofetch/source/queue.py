@@ -111,6 +111,16 @@ class QueueControl:
             answer = self._calls.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])
             return _attributes(answer.get("Attributes", {}))
 
+    def dead_letter_retention_seconds(self, redrive: RedrivePolicy) -> int | None:
+        """How long the dead-letter queue keeps a message; None if it may not be asked."""
+        try:
+            url = find_queue(self._calls, redrive.dead_letter_queue)
+            with mapped(f"read the attributes of queue {redrive.dead_letter_queue!r}"):
+                answer = self._calls.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
+        except SourceRefused:
+            return None
+        return _attributes(answer.get("Attributes", {})).retention_seconds
+
     def send(
         self,
         bodies: Iterable[bytes],
