@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import logging
+import resource
 import sys
 import threading
 import warnings
@@ -93,12 +94,19 @@ def test_counters_grow_with_the_events() -> None:
 def contained() -> Iterator[list[Event]]:
     seen: list[Event] = []
     root, hooks = logging.getLogger(), (sys.excepthook, threading.excepthook, sys.unraisablehook)
+    core_limits = resource.getrlimit(resource.RLIMIT_CORE)
     handlers = root.handlers[:]
     contain_stray_output(Events(seen.append))
     yield seen
     root.handlers[:] = handlers
     logging.captureWarnings(capture=False)
+    resource.setrlimit(resource.RLIMIT_CORE, core_limits)
     sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
+
+
+@pytest.mark.usefixtures("contained")
+def test_a_crash_leaves_no_core_file() -> None:
+    assert resource.getrlimit(resource.RLIMIT_CORE)[0] == 0
 
 
 def test_a_librarys_warning_is_reduced_to_its_name(contained: list[Event], capfd: pytest.CaptureFixture[str]) -> None:
