@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import sys
 import threading
 from collections.abc import Callable
@@ -75,7 +76,8 @@ def _iso(now_ms: int) -> str:
 def contain_stray_output(events: Events) -> None:
     """Make sure that nothing but events reaches standard error: libraries' logs, stray exceptions, warnings.
 
-    A crash leaves no core file either: it would hold the batch in hand, in the clear. For processes of our own (the command line, not a program that uses the library): it replaces the process' hooks.
+    A crash leaves no core file either: it would hold the batch in hand, in the clear. For processes of our own (the
+    command line, not a program that uses the library): it replaces the process' hooks.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     root = logging.getLogger()
