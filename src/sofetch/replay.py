@@ -1,0 +1,171 @@
+"""Quarantined messages taken the way of the data again: open → decode → mask → load, after what was wrong is mended.
+
+Owns how a message is made again from what the quarantine keeps of it, and the composition of a replay. It must not show
+a body or keep one: an opened body goes into the pipeline's own steps and nowhere else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from msgspec import Struct
+
+from sofetch.decode import compile_decoder
+from sofetch.errors import ConfigError, KeyringError
+from sofetch.faults import crash_point
+from sofetch.keys import load_keyrings
+from sofetch.keys.recovery import load_recovery_public_key
+from sofetch.load.batch import Fault
+from sofetch.load.dsn import resolve_dsn, resolve_vault_dsn
+from sofetch.load.quarantine_replay import HeldEntry, QuarantineReplay, Remade, ReplayedBatch
+from sofetch.load.quarantine_selection import Selection
+from sofetch.load.vault import VaultStore
+from sofetch.mask import Keyring, Masker, compile_masker, unseal
+from sofetch.mask.identity import FIRST_KEY_ATTRIBUTE
+from sofetch.ports import Vault
+from sofetch.record import Decoded, Message
+from sofetch.settings import Settings
+
+
+class Replayed(Struct, frozen=True, kw_only=True):
+    """What a replay did. ``refused`` counts what still does not fit, ``unopened`` bodies by the kid they need;
+    ``remaining`` is what is left of the selection in quarantine, entries held by others or new ones included.
+    """
+
+    loaded: int
+    duplicates: int
+    refused: Mapping[Fault, int]
+    unopened: Mapping[str, int]
+    remaining: int
+    dry_run: bool
+
+
+def replay(
+    settings: Settings,
+    selection: Selection,
+    *,
+    environ: Mapping[str, str] | None = None,
+    dry_run: bool = False,
+    limit: int | None = None,
+    told: Callable[[int], None] | None = None,
+) -> Replayed:
+    """Load what fits by now. ``told`` is given the number of entries tried, after each commit.
+
+    A message in quarantine is in the table or still in quarantine afterwards, never both and never twice, wherever this
+    is killed. Raises ConfigError, KeyringError, SinkRefused or SinkUnavailable.
+    """
+    require_replayable(settings)
+    environ = os.environ if environ is None else environ
+    rings, recovery = load_keyrings(settings.keys, environ=environ), load_recovery_public_key(settings.vault)
+    masker = compile_masker(settings, rings, recovery=recovery)
+    with (
+        QuarantineReplay(settings, dsn=resolve_dsn(settings.sink, environ=environ), dry_run=dry_run) as quarantine,
+        _vault(settings, environ, dry_run=dry_run) as vault,
+    ):
+        quarantine.prepare(masker.fingerprints())
+        remake = Remaker(settings, masker=masker, keyring=rings.reversible, vault=vault)
+        batches = []
+        for batch in quarantine.run(selection, remake, limit=limit):
+            crash_point("after_commit")
+            batches.append(batch)
+            if told is not None:
+                told(sum(one.taken for one in batches))
+        return _summed(batches, remaining=quarantine.remaining(selection), dry_run=dry_run)
+
+
+class Remaker:
+    """Makes rows of quarantined bodies. ``vault`` is None where no values are kept, or nothing is to be stored."""
+
+    __slots__ = ("_decode", "_keyring", "_masker", "_pipeline", "_queue", "_vault")
+
+    def __init__(self, settings: Settings, *, masker: Masker, keyring: Keyring, vault: Vault | None) -> None:
+        self._decode: Callable[[Sequence[Message]], Decoded] = compile_decoder(settings)
+        self._masker = masker
+        self._keyring = keyring
+        self._pipeline = settings.pipeline_name
+        self._queue = settings.source.queue.rstrip("/").rpartition("/")[2]
+        self._vault = vault
+
+    def __call__(self, held: Sequence[HeldEntry]) -> Remade:
+        """Rows and refusals by ledger key; an entry that does not open is in neither. Values are in the vault then."""
+        decoded = self._decode([message for one in held if (message := self._opened(one)) is not None])
+        masked = self._masker.mask(decoded.records)
+        refused = {
+            _first_key(rejection.message): Fault(rejection.reason, rejection.field)
+            for rejection in [*decoded.rejections, *masked.rejections]
+        }
+        fit = [key for record in decoded.records if (key := _first_key(record.message)) not in refused]
+        crash_point("after_mask")
+        if self._vault is not None and masked.vaulted is not None:
+            self._vault.store(masked.vaulted)  # before the rows, as the pipeline does
+            crash_point("after_vault")
+        return Remade(dict(zip(fit, masked.records, strict=True)), refused)
+
+    def _opened(self, held: HeldEntry) -> Message | None:
+        try:
+            body = unseal(held.sealed_body, key=held.key, kid=held.kid, pipeline=self._pipeline, keyring=self._keyring)
+        except KeyringError:
+            return None
+        return message_of(held, body, queue=self._queue)
+
+
+def message_of(held: HeldEntry, body: bytes, *, queue: str) -> Message:
+    """The message as it first came. Its ledger key is that of then, in the attribute by which a redrive keeps it too.
+
+    The time of receipt is that of the first refusal; group and attributes are not kept (``require_replayable``).
+    """
+    return Message(
+        id=held.message_id,
+        body=body,
+        queue=queue,
+        sent_ms=held.sent_ms,
+        received_ms=held.first_seen_ms,
+        receive_count=held.receive_count,
+        attributes={FIRST_KEY_ATTRIBUTE: held.key.hex()},
+    )
+
+
+def require_replayable(settings: Settings) -> None:
+    """ConfigError if a column needs what the quarantine does not keep: a message attribute, or the message's group."""
+    lost = [column.name for column in settings.column if _is_lost(column.value)]
+    if lost:
+        raise ConfigError(
+            f"a replay cannot fill {', '.join(lost)}: quarantine keeps no message attributes and no group",
+            hint="a row that differs from what the first delivery would have given is not loaded; send the messages "
+            "again, or replay with a configuration that does without these columns",
+        )
+
+
+def _is_lost(value: str | None) -> bool:
+    return value == "group_id" or (value or "").startswith("attribute:")
+
+
+def _first_key(message: Message) -> bytes:
+    return bytes.fromhex(message.attributes[FIRST_KEY_ATTRIBUTE])
+
+
+@contextmanager
+def _vault(settings: Settings, environ: Mapping[str, str], *, dry_run: bool) -> Iterator[VaultStore | None]:
+    if not settings.keeps_values or dry_run:
+        yield None
+        return
+    store = VaultStore(resolve_vault_dsn(settings, environ=environ), limits=settings.sink)
+    try:
+        store.prepare()
+        yield store
+    finally:
+        store.close()
+
+
+def _summed(batches: Sequence[ReplayedBatch], *, remaining: int, dry_run: bool) -> Replayed:
+    return Replayed(
+        loaded=sum(batch.loaded for batch in batches),
+        duplicates=sum(batch.duplicates for batch in batches),
+        refused=Counter(fault for batch in batches for fault in batch.refused),
+        unopened=Counter(kid for batch in batches for kid in batch.unopened),
+        remaining=remaining,
+        dry_run=dry_run,
+    )
