@@ -14,6 +14,7 @@ from sofetch.governance.audit import AuditEntry, AuditKeys, AuditRow, Head, next
 from sofetch.governance.recovery import Answer, Asked, Means, Outcome, needs_vault, recover
 from sofetch.governance.request import Purpose
 from sofetch.mask import Keyring
+from sofetch.mask.keyring import Keyrings
 from sofetch.record import StoredValue
 from vaulting import records, recovery_pair, vault_masker, vault_settings
 
@@ -84,7 +85,7 @@ def events() -> list[str]:
 def means(events: list[str], *, keyring: Keyring | None = None, key: Any = PRIVATE, **log: Any) -> Means:
     return Means(
         settings=SETTINGS,
-        keyring=keyring or ring(),
+        rings=Keyrings(keyring or ring()),
         audit=Log(events, **log),
         audit_keys=AuditKeys(ring()),
         vault=Vault(events),
@@ -161,6 +162,50 @@ def test_another_recovery_key_and_an_altered_value_are_told_apart(events: list[s
     fields = [{name: getattr(it, name) for name in it.__struct_fields__} for it in altered.vault.stored]
     altered.vault.stored = [StoredValue(**(it | {"sealed": it["sealed"][:-1] + b"\0\0"})) for it in fields]
     assert one(H1, altered).outcome == "altered"
+
+
+def moved(by: Means, *, to: str) -> Means:
+    """The vault after somebody who may write it put its values behind another token."""
+    assert isinstance(by.vault, Vault)
+    fields = [{name: getattr(it, name) for name in it.__struct_fields__} for it in by.vault.stored]
+    by.vault.stored = [StoredValue(**(it | {"token": to})) for it in fields]
+    return by
+
+
+def test_a_value_put_behind_another_token_is_not_shown_for_it(events: list[str]) -> None:
+    other = token_of("203.0.113.10", kind="ip", domain="ip")
+    answer = one(other, moved(means(events), to=other))
+    assert (answer.outcome, answer.values, answer.foreign) == ("altered", (), 2)
+
+
+def test_a_foreign_value_beside_the_right_one_is_left_out_and_counted(events: list[str]) -> None:
+    by = means(events)
+    assert isinstance(by.vault, Vault)
+    vaulted = vault_masker(PUBLIC, SETTINGS).mask(records(("u3", "203.0.113.10", *[None] * 2, IP, IP, "x"))).vaulted
+    assert vaulted is not None
+    [entry_], [key] = vaulted.entries, vaulted.keys
+    by.vault.stored.append(
+        StoredValue(
+            subject=entry_.subject, domain="ip", token=H1, origin=entry_.origin, key_id=entry_.key_id,
+            wrapped=key.wrapped, sealed=entry_.sealed, first_seen=datetime(2026, 1, 1, tzinfo=UTC),
+        )
+    )  # fmt: skip
+    answer = one(H1, by)
+    assert (answer.outcome, sorted(answer.values), answer.foreign) == ("recovered", [IP, f"::ffff:{IP}"], 1)
+
+
+@pytest.mark.parametrize("old", ["active", "decrypt_only"])
+def test_a_token_renewed_by_a_rotation_is_still_that_of_its_value(old: Any, events: list[str]) -> None:
+    renewed = str(cell_of(IP, ring(entry(status="active"), entry("k2", K2)), kind="ip", domain="ip"))
+    now = ring(entry(status=old), entry("k2", K2))
+    answer = one(renewed, moved(means(events, keyring=now), to=renewed))
+    assert (answer.outcome, answer.unchecked, answer.foreign) == ("recovered", False, 0)
+
+
+@pytest.mark.parametrize("now", [ring(entry("k2", K2)), ring(entry("k1", None, "destroyed"), entry("k2", K2))])
+def test_what_the_keyring_cannot_check_is_shown_and_said_to_be_unchecked(now: Keyring, events: list[str]) -> None:
+    answer = one(H1, means(events, keyring=now))
+    assert (answer.outcome, answer.unchecked) == ("recovered", True)
 
 
 def test_another_keyring_opens_nothing(events: list[str]) -> None:

@@ -40,7 +40,7 @@ def means_of_recovery(
     with _audit(settings, environ) as (rings, audit), _vault(settings, environ, wanted=vaulted) as vault:
         yield Means(
             settings=settings,
-            keyring=rings.reversible,
+            rings=rings,
             audit=audit,
             audit_keys=audit.keys,
             vault=vault,

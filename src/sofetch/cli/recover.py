@@ -214,7 +214,8 @@ def _show(frame: Frame, settings: Settings, asked: Asked, key: Path | None) -> N
         frame.data({"audit": _audit_of(row), "answers": [_as_json(answer) for answer in answers]})
     else:
         _say(frame, row, answers)
-    if any(answer.outcome != "recovered" for answer in answers):
+    _warn_of_doubts(frame, answers)
+    if any(answer.outcome != "recovered" or answer.foreign for answer in answers):
         raise SystemExit(ExitCode.FINDINGS)
 
 
@@ -230,12 +231,24 @@ def _say(frame: Frame, row: AuditRow, answers: Sequence[Answer]) -> None:
         frame.say(line)
 
 
+def _warn_of_doubts(frame: Frame, answers: Sequence[Answer]) -> None:
+    """Values that may not be, or are not, those of the tokens they lay behind."""
+    unchecked = sum(answer.unchecked for answer in answers)
+    foreign = sum(answer.foreign for answer in answers)
+    if unchecked:
+        frame.warn(f"{count(unchecked, 'answer')} not checked against the token: the keyring lacks its key")
+    if foreign:
+        what = "lay behind a token that is not made of it: somebody wrote in the vault; not shown"
+        frame.warn(f"{count(foreign, 'value')} {what}")
+
+
 def _values(answer: Answer, meaning: str) -> Iterable[str]:
     return answer.values or [click.style(f"({meaning})", dim=True) if sys.stdout.isatty() else f"({meaning})"]
 
 
 def _as_json(answer: Answer) -> dict[str, object]:
-    return {"token": answer.token, "outcome": answer.outcome, "values": list(answer.values)}
+    told = {"token": answer.token, "outcome": answer.outcome, "values": list(answer.values)}
+    return told | {"unchecked": answer.unchecked, "foreign": answer.foreign}
 
 
 def _audit_of(row: AuditRow) -> dict[str, object]:

@@ -16,8 +16,9 @@ from msgspec import Struct
 from sofetch.columns import ADDRESS_MASKS, token_domain
 from sofetch.errors import ConfigError, KeyringError
 from sofetch.governance.audit import AuditEntry, AuditKeys, AuditRow, Detail
+from sofetch.governance.binding import is_made_of
 from sofetch.governance.request import Purpose
-from sofetch.mask.keyring import Keyring
+from sofetch.mask.keyring import Keyring, Keyrings
 from sofetch.mask.reversible import ReversibleMask, reveal
 from sofetch.mask.vaulting import RecoveryKey, open_value, recovery_key_id
 from sofetch.record import Private, StoredValue
@@ -50,11 +51,17 @@ MEANING: Final[Mapping[Outcome, str]] = {
 
 
 class Answer(Private, frozen=True):
-    """What became of one token. ``values``: one for each spelling that was kept, equal ones once."""
+    """What became of one token. ``values``: one for each spelling that was kept, equal ones once.
+
+    ``unchecked``: the keyring lacks the key that shows them to be the token's. ``foreign`` values the vault held for it
+    are another token's, or nobody's, and are not shown.
+    """
 
     token: str
     outcome: Outcome
     values: tuple[str, ...] = ()
+    unchecked: bool = False
+    foreign: int = 0
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -88,7 +95,7 @@ class Means(Struct, frozen=True, kw_only=True):
     """What recovery works with. No vault: none is configured. No recovery key: none is needed, see ``needs_vault``."""
 
     settings: Settings
-    keyring: Keyring
+    rings: Keyrings
     audit: AuditLog
     audit_keys: AuditKeys
     vault: Vault | None = None
@@ -199,24 +206,38 @@ def _answer(token: str, ways: Sequence[_Way], kept: Sequence[StoredValue], means
     if not ways:
         return Answer(token, "not_kept" if _is_token(token) else "not_a_token")
     if all(isinstance(way, _Kept) for way in ways):
-        return _open_kept(token, kept, means.recovery_key)
-    return _open_closed(token, [way for way in ways if isinstance(way, _Closed)], means.keyring)
+        return _open_kept(token, kept, means)
+    return _open_closed(token, [way for way in ways if isinstance(way, _Closed)], means.rings.reversible)
 
 
 def _is_token(text: str) -> bool:
     return bool(_H1.fullmatch(text) or _R1.fullmatch(text)) or _is_address(text)
 
 
-def _open_kept(token: str, kept: Sequence[StoredValue], key: RecoveryKey | None) -> Answer:
+def _open_kept(token: str, kept: Sequence[StoredValue], means: Means) -> Answer:
+    key = means.recovery_key
     if not kept:
         return Answer(token, "not_found")
     if key is None:
         return Answer(token, "wrong_key")
-    values = dict.fromkeys(value for stored in kept if (value := open_value(stored, key)) is not None)
+    values = {value: stored.domain for stored in kept if (value := open_value(stored, key)) is not None}
     if values:
-        return Answer(token, "recovered", tuple(values))
+        return _checked(token, values, means)
     is_ours = any(recovery_key_id(stored) == key.id for stored in kept)
     return Answer(token, "altered" if is_ours else "wrong_key")
+
+
+def _checked(token: str, domains: Mapping[str, str], means: Means) -> Answer:
+    """What was opened, less what is not the token's: whoever can write the vault could have put it there."""
+    columns, ring = [column for column in means.settings.column if column.vault], means.rings.tokens
+    fits = {
+        value: is_made_of(token, value, columns=columns, domain=domain, ring=ring) for value, domain in domains.items()
+    }
+    values = tuple(value for value, fit in fits.items() if fit is not False)
+    foreign = len(fits) - len(values)
+    if not values:
+        return Answer(token, "altered", foreign=foreign)
+    return Answer(token, "recovered", values, unchecked=None in fits.values(), foreign=foreign)
 
 
 def _open_closed(token: str, ways: Sequence[_Closed], keyring: Keyring) -> Answer:

@@ -167,15 +167,15 @@ def parse_recovery_key(text: bytes, *, where: str = "the recovery key") -> Recov
 def open_value(stored: StoredValue, key: RecoveryKey) -> str | None:
     """The value in the clear, for governed use only; None if it was wrapped to another key, moved or altered.
 
-    It is bound to key id, subject, domain and origin. It is not bound to ``token``, which a rotation renews: whoever
-    holds the keyring can hold ``origin`` against it.
+    It is bound to key id, subject, domain and origin. It is not bound to ``token``, which a rotation renews, and
+    whoever has the public half can seal: whether it is the token's value is ``governance.binding``'s to tell.
     """
     data_key = key.open_data_key(stored)
     if data_key is None:
         return None
     context = _value_context(stored.key_id, subject=stored.subject, domain=stored.domain, origin=stored.origin)
     plaintext = open_bytes(data_key, sealed=stored.sealed, associated=context)
-    return None if plaintext is None else plaintext.rstrip(b"\0")[:-1].decode()
+    return None if plaintext is None else _text(plaintext)
 
 
 def recovery_key_id(stored: StoredValue) -> bytes:
@@ -194,6 +194,14 @@ _PAD_BYTES: Final = 32
 
 def _padded(value: bytes) -> bytes:
     return value + b"\x80" + bytes(-(len(value) + 1) % _PAD_BYTES)
+
+
+def _text(padded: bytes) -> str | None:
+    """Whoever can write the vault can seal what is no text."""
+    try:
+        return padded.rstrip(b"\0")[:-1].decode()
+    except UnicodeDecodeError:  # it carries the value
+        return None
 
 
 def _data_key_context(key_id: bytes, subject: str) -> bytes:
