@@ -223,8 +223,9 @@ def _tell_forgotten(tell: _Teller, governed: Governed) -> None:
 
 
 def _tell_onwards(tell: _Teller) -> None:
-    tell.heading("Point it at yours", mark="→")
+    tell.heading("Look further, and point it at yours", mark="→")
     steps = (
+        ("sofetch demo --keep", "keeps it up, with a psql line"),
         ("sofetch init --from-queue --queue Q --table T", "writes sofetch.toml"),
         ("sofetch keys new -o keyring.json", "makes your key"),
         ("sofetch check", "tries all that is named"),
