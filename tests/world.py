@@ -59,14 +59,18 @@ class World:
         return ids
 
     def sofetch(
-        self, *arguments: str, environ: Mapping[str, str] | None = None, timeout_seconds: float = 90
+        self,
+        *arguments: str,
+        environ: Mapping[str, str] | None = None,
+        stdin: str = "",
+        timeout_seconds: float = 90,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end; everything it printed is kept in ``outputs`` for the canary search."""
         done = subprocess.run(
             [sys.executable, "-m", "sofetch", *arguments],
             cwd=self.folder,
             env={**self.environ, **(environ or {})},
-            stdin=subprocess.DEVNULL,
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=timeout_seconds,

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psycopg
 import pytest
@@ -61,8 +61,8 @@ def loaded(world: Governed) -> Governed:
     return world
 
 
-def audit(world: Governed) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = json.loads(world.ask("audit", "list", "--json").stdout)["rows"]
+def audit(world: Governed) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads(world.ask("audit", "list", "--json").stdout)["rows"]
     return rows
 
 
@@ -130,6 +130,20 @@ def test_a_recovery_without_reason_limit_or_key_is_refused_and_leaves_no_row(loa
     loaded.ask("recover", token, *BY, code=4)
     loaded.ask("recover", "--limit", "1", token, "h1.k1." + "0" * 40, *BY, code=2)
     assert audit(loaded) == []
+
+
+def test_looking_somebody_up_is_audited_before_a_token_is_told(own_log: OwnLog, loaded: Governed) -> None:
+    token = loaded.row(ANNA)["masked_ip"]
+    lines = f"{IP}\n" * 1_001
+    done = loaded.ask("token", "--domain", "ip", *BY, stdin=lines)
+    assert done.stdout.splitlines() == [token] * 1_001
+    assert [(row["action"], row["detail"]["count"]) for row in audit(loaded)] == [("token", 1_000), ("token", 1)]
+    found = json.loads(loaded.ask("audit", "list", "--token", token, "--json").stdout)["rows"]
+    assert [row["actor"] for row in found] == ["ana", "ana"]
+    loaded.execute("ALTER TABLE sofetch.audit ADD CONSTRAINT is_full CHECK (false) NOT VALID")
+    for form in ((), ("--json",)):
+        assert loaded.ask("token", "--domain", "ip", *BY, *form, code=3, stdin=lines).stdout == ""
+    assert leaks(loaded, own_log) == {}
 
 
 def test_an_erasure_takes_keys_rows_and_quarantine_and_spares_the_others(own_log: OwnLog, loaded: Governed) -> None:
@@ -228,7 +242,7 @@ def test_randomised_rows_stay_and_join_with_nothing(loaded: Governed) -> None:
 
 
 def test_rows_of_another_table_are_found_by_the_subjects_token_there(loaded: Governed) -> None:
-    token = loaded.ask("token", "--domain", "person", ANNA).stdout.strip()
+    token = loaded.ask("token", "--domain", "person", *BY, ANNA).stdout.strip()
     loaded.execute(f"CREATE TABLE public.orders AS SELECT '{token}'::text AS who UNION ALL SELECT 'h1.k1.other'")
     loaded.configure(erasure='[[erasure.table]]\nname = "orders"\nsubject_column = "who"\ndomain = "person"\n')
     assert loaded.erase(ANNA)["tables"] == {"user_logins": 1, "orders": 1}

@@ -135,3 +135,48 @@ def test_domain_that_is_none_and_a_mix_of_values_and_input_are_usage_errors() ->
 
 def test_help_says_that_a_command_line_is_seen_by_others() -> None:
     assert "list of processes" in " ".join(" ".join(run("--help")[1]).split())
+
+
+VAULT = """
+[vault]
+subject = "user_id"
+recovery_public_key = "recovery.pub"
+[[column]]
+name = "user_id"
+"""
+BY = ("--actor", "ana", "--purpose", "a request of access", "--ticket", "DS-17")
+
+
+@pytest.fixture
+def with_vault(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SOFETCH_SINK_DSN", raising=False)
+    (folder / "sofetch.toml").write_text(CONFIG.replace('domain = "ip"\n', 'domain = "ip"\nvault = true\n', 1) + VAULT)
+
+
+@pytest.mark.usefixtures("with_vault")
+@pytest.mark.parametrize(("arguments", "code"), [((), 2), (BY, 2)], ids=["nobody", "no database"])
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_with_a_vault_no_token_is_told_without_its_audit_row(
+    arguments: Sequence[str], code: int, form: Sequence[str]
+) -> None:
+    found = run("--domain", "ip", *arguments, *form, stdin=f"{CANARY}\n199.172.111.135")
+    assert found[:2] == (code, [])
+    assert CANARY not in found[2]
+    assert "audit" in found[2] if not arguments else "SOFETCH_SINK_DSN" in found[2]
+
+
+@pytest.mark.usefixtures("with_vault")
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_with_a_vault_that_no_database_answers_for_no_token_is_told(
+    form: Sequence[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOFETCH_SINK_DSN", "host=/nowhere connect_timeout=2")
+    code, out, _ = run("--domain", "ip", *BY, *form, stdin="199.172.111.135")
+    assert (code, out) == (3, [])
+
+
+def test_a_reason_given_where_nothing_is_audited_is_a_warning(folder: Path) -> None:
+    (folder / "sofetch.toml").write_text(CONFIG)
+    code, out, err = run("--domain", "ip", *BY, "199.172.111.135")
+    assert (code, out) == (0, [VECTOR])
+    assert "not audited" in err

@@ -37,7 +37,7 @@ def means_of_recovery(
 
     vaulted = needs_vault(settings, tokens, column=column)
     recovery_key = _recovery_key(key) if vaulted else None
-    with _audit(settings, environ) as (rings, audit), _vault(settings, environ, wanted=vaulted) as vault:
+    with opened_audit(settings, environ) as (rings, audit), _vault(settings, environ, wanted=vaulted) as vault:
         yield Means(
             settings=settings,
             rings=rings,
@@ -56,7 +56,7 @@ def means_of_erasure(settings: Settings, *, environ: Mapping[str, str]) -> Itera
     from sofetch.load.erasure import ErasureTables
 
     with (
-        _audit(settings, environ) as (rings, audit),
+        opened_audit(settings, environ) as (rings, audit),
         _vault(settings, environ, wanted=settings.keeps_values) as vault,
         ErasureTables(settings, dsn=resolve_dsn(settings.sink, environ=environ)) as tables,
     ):
@@ -66,7 +66,8 @@ def means_of_erasure(settings: Settings, *, environ: Mapping[str, str]) -> Itera
 
 
 @contextmanager
-def _audit(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[Keyrings, AuditTable]]:
+def opened_audit(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[Keyrings, AuditTable]]:
+    """The keyrings, and the audit whose rows they seal."""
     from sofetch.governance.audit import AuditKeys
     from sofetch.keys import load_keyrings
     from sofetch.load.audit import AuditTable

@@ -1,7 +1,7 @@
 """``sofetch token``: what a value's token is, for looking a person up in the table, or for a test.
 
 Owns where the values come from and how the tokens are told. A value is never shown again, in a result, an error or a
-log: it goes by its position.
+log: it goes by its position. Where values are kept in a vault, no token is told before an audit row says who asked.
 """
 
 from __future__ import annotations
@@ -9,20 +9,27 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from sofetch.cli.frame import KEY_ENV, Frame, command
+from sofetch.cli.asked import PURPOSE_ENV, asked_by, purpose_options
+from sofetch.cli.frame import KEY_ENV, SINK_ENV, Frame, command
+from sofetch.cli.governed import opened_audit
 from sofetch.cli.lines import STDIN
-from sofetch.cli.text import count
+from sofetch.cli.text import count, terminal_safe
 from sofetch.errors import ConfigError
 
 if TYPE_CHECKING:
+    from sofetch.governance.audit import AuditRow
+    from sofetch.governance.request import Purpose
     from sofetch.mask.column import ColumnMasker
+    from sofetch.mask.keyring import Keyrings
     from sofetch.record import Cell
     from sofetch.settings import ColumnSettings, Kind, MaskName, Settings
 
@@ -31,10 +38,13 @@ _KINDS: tuple[Kind, ...] = ("string", "ip", "email", "uuid", "int", "date")
 _NULL = "∅"
 _REFUSED = "✗"
 _NAMED = 5
+_MOST_A_ROW = 1_000
+"""Tokens that one audit row tells of; more are told of by more rows."""
 _EXAMPLE = """\
 sofetch token --domain ip < addresses.txt
 sofetch token --domain email --kind email --json ann@example.com
 sofetch token --domain ip --scheme ip_prefix 199.172.111.135
+sofetch token --domain ip --actor ana --purpose access --ticket DS-17 < addresses.txt
 """
 
 
@@ -44,7 +54,7 @@ def _checked_domain(_ctx: click.Context, _parameter: click.Parameter, domain: st
     return domain
 
 
-@command("token", example=_EXAMPLE, environment=(KEY_ENV,))
+@command("token", example=_EXAMPLE, environment=(KEY_ENV, SINK_ENV, PURPOSE_ENV))
 @click.argument("values", nargs=-1, metavar="[VALUE…|-]")
 @click.option(
     "--domain", required=True, metavar="DOMAIN", callback=_checked_domain, help="The join domain of the column."
@@ -56,7 +66,18 @@ def _checked_domain(_ctx: click.Context, _parameter: click.Parameter, domain: st
     help="How a value is made canonical. Default: as the configuration's column of that domain, else string.",
 )
 @click.option("--scheme", type=click.Choice(_MASKS), default="token", show_default=True, help="The column's mask.")
-def token(frame: Frame, *, values: tuple[str, ...], domain: str, kind: Kind | None, scheme: MaskName) -> None:
+@purpose_options(required=False)
+def token(
+    frame: Frame,
+    *,
+    values: tuple[str, ...],
+    domain: str,
+    kind: Kind | None,
+    scheme: MaskName,
+    actor: str | None,
+    purpose: str | None,
+    ticket: str | None,
+) -> None:
     """Print the token of each VALUE, or of each line of standard input, under the keyring's primary key.
 
     It needs a keyring and nothing else: no queue, no database. Where there is a configuration, it says where the
@@ -66,14 +87,21 @@ def token(frame: Frame, *, values: tuple[str, ...], domain: str, kind: Kind | No
     A VALUE on the command line can be seen by others in the list of processes and stays in the shell's history: give
     it on standard input; without input from a file or pipe it is asked for and not shown. Who can run this command can
     test guesses against a table of tokens: keep the keyring where only those are who may.
+
+    Where the configuration keeps values in a vault, looking somebody up is audited: --actor, --purpose, --ticket and
+    the sink's database are needed, and no token is printed before the row that says so is committed.
     """
     settings = _settings(frame)
     column = _column(frame, settings, domain=domain, kind=kind, mask=scheme)
-    masker = _masker(settings, column)
-    found = list(_tokens(masker, _given(values), say=not frame.json))
+    by = _asked_by(frame, settings, actor=actor, purpose=purpose, ticket=ticket)
+    with _lookup(settings, by, column) as (rings, audited):
+        found = list(_tokens(_masker(column, rings), _given(values), audited, say=not frame.json))
     if frame.json:
         tokens = [{"position": it.position, "token": it.cell, "of_kind": it.of_kind, "why": it.why} for it in found]
-        frame.data({"domain": domain, "scheme": scheme, "kind": _kind(column), "tokens": tokens})
+        told = {"domain": domain, "scheme": scheme, "kind": _kind(column), "tokens": tokens}
+        frame.data(told if by is None else told | {"audit": audited.heads})
+    for head in audited.heads:
+        frame.note(f"the audit says that {terminal_safe(by.actor if by else '')} was told this; head {head}")
     _say_what_is_odd(frame, found, _kind(column))
 
 
@@ -119,14 +147,54 @@ def _kind(column: ColumnSettings) -> Kind:
     return kind_of(column)
 
 
-def _masker(settings: Settings | None, column: ColumnSettings) -> ColumnMasker:
+def _asked_by(
+    frame: Frame, settings: Settings | None, *, actor: str | None, purpose: str | None, ticket: str | None
+) -> Purpose | None:
+    """On whose word, where lookups are audited; None where they are not. Raises click's usage error."""
+    if settings is not None and settings.keeps_values:
+        return asked_by(actor=actor, purpose=purpose, ticket=ticket)
+    if purpose or ticket:
+        frame.warn("this is not audited: no configuration at hand keeps values in a vault")
+    return None
+
+
+class _Audited:
+    """Writes what is about to be told into the audit, or, where ``append`` is None, nowhere."""
+
+    def __init__(self, append: Callable[[Sequence[Cell]], AuditRow] | None = None) -> None:
+        self.heads: list[str] = []
+        self.batch = 1 if append is None else _MOST_A_ROW
+        self._append = append
+
+    def write(self, found: Sequence[Token]) -> None:
+        """Returns when the row is committed. Raises AuditUnavailable."""
+        if self._append is not None:
+            self.heads.append(str(self._append([it.cell for it in found]).head))
+
+
+@contextmanager
+def _lookup(
+    settings: Settings | None, by: Purpose | None, column: ColumnSettings
+) -> Iterator[tuple[Keyrings, _Audited]]:
     from sofetch.keys import load_keyrings
-    from sofetch.mask.column import ColumnMasker
-    from sofetch.mask.schemes import ring_of_mask
     from sofetch.settings import KeysSettings
 
-    keys = settings.keys if settings is not None else KeysSettings()
-    rings = load_keyrings(keys, environ=os.environ)
+    if settings is None or by is None:
+        yield load_keyrings(settings.keys if settings is not None else KeysSettings(), environ=os.environ), _Audited()
+        return
+    from sofetch.governance.lookup import lookup_entry
+
+    with opened_audit(settings, os.environ) as (rings, audit):
+        yield (
+            rings,
+            _Audited(lambda cells: audit.append(lookup_entry(by, settings, column, cells, keys=audit.keys))),
+        )
+
+
+def _masker(column: ColumnSettings, rings: Keyrings) -> ColumnMasker:
+    from sofetch.mask.column import ColumnMasker
+    from sofetch.mask.schemes import ring_of_mask
+
     return ColumnMasker(column, ring_of_mask(column.mask or "token", rings))
 
 
@@ -149,13 +217,14 @@ def _lines() -> Iterator[str | None]:
             yield None
 
 
-def _tokens(masker: ColumnMasker, values: Iterable[str | None], *, say: bool) -> Iterator[Token]:
-    """One by one, and printed as they come, so that a pipe may hold any number."""
-    for position, value in enumerate(values, start=1):
-        made = _token(masker, position, value)
-        if say:
+def _tokens(masker: ColumnMasker, values: Iterable[str | None], audited: _Audited, *, say: bool) -> Iterator[Token]:
+    """Printed as they come, so that a pipe may hold any number; a batch at a time where each needs an audit row."""
+    numbered = enumerate(values, start=1)
+    while batch := [_token(masker, position, value) for position, value in islice(numbered, audited.batch)]:
+        audited.write(batch)
+        for made in batch if say else ():
             click.echo(f"{_REFUSED} {made.why}" if made.why else _NULL if made.cell is None else str(made.cell))
-        yield made
+        yield from batch
 
 
 def _token(masker: ColumnMasker, position: int, value: str | None) -> Token:
