@@ -1,4 +1,7 @@
-"""``sofetch quarantine``: which messages did not fit, and why. Never what they held: bodies stay sealed."""
+"""``sofetch quarantine``: which messages did not fit, and why; what one held only with ``--reveal``, audited.
+
+Owns listing and showing. Replaying, purging and exporting are in modules of their own.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sofetch.cli.frame import OVERRIDE_ENV, SINK_ENV, Frame, command, group
+from sofetch.cli.asked import PURPOSE_ENV, asked_by, purpose_options
+from sofetch.cli.export import export
+from sofetch.cli.frame import KEY_ENV, OVERRIDE_ENV, SINK_ENV, Frame, command, group
+from sofetch.cli.purge import purge
+from sofetch.cli.replay import replay
+from sofetch.cli.reveal import described, entry_as_json, show_body
+from sofetch.cli.selected import reason_option
 from sofetch.cli.text import count, duration, shown, table
 from sofetch.clock import SystemClock
 from sofetch.errors import ConfigError
@@ -22,11 +31,11 @@ if TYPE_CHECKING:
 
 @group(
     "quarantine",
-    example="sofetch quarantine list\nsofetch quarantine show 019ab0c4-…",
+    example="sofetch quarantine list\nsofetch quarantine show 019ab0c4-…\nsofetch quarantine replay --all --dry-run",
     environment=(SINK_ENV, OVERRIDE_ENV),
 )
 def quarantine() -> None:
-    """Show the messages that did not fit: reason, attempts, times; never a body.
+    """Show, replay, export and purge the messages that did not fit.
 
     A message goes to quarantine when it can never become a row: it is not JSON, misses a required field, or the
     database refuses its values. Its body is kept encrypted until it expires.
@@ -38,14 +47,7 @@ def quarantine() -> None:
     example="sofetch quarantine list\nsofetch quarantine list --reason missing_field --json",
     environment=(SINK_ENV, OVERRIDE_ENV),
 )
-@click.option(
-    "--reason",
-    "reasons",
-    multiple=True,
-    type=click.Choice([reason.value for reason in Reason]),
-    metavar="REASON",
-    help="Only this reason; repeatable.",
-)
+@reason_option
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, metavar="N", help="Most entries.")
 def list_(frame: Frame, *, reasons: tuple[str, ...], limit: int) -> None:
     """List the newest entries, by reason.
@@ -60,7 +62,7 @@ def list_(frame: Frame, *, reasons: tuple[str, ...], limit: int) -> None:
     dsn = resolve_dsn(settings.sink, environ=os.environ)
     entries = list_quarantine(settings, dsn=dsn, reasons=[Reason(reason) for reason in reasons], limit=limit)
     if frame.json:
-        frame.data({"pipeline": settings.pipeline_name, "entries": [_as_json(entry) for entry in entries]})
+        frame.data({"pipeline": settings.pipeline_name, "entries": [entry_as_json(entry) for entry in entries]})
         return
     if not entries:
         frame.say("the quarantine is empty: every message so far became a row" if not reasons else "no such entry")
@@ -73,34 +75,39 @@ def list_(frame: Frame, *, reasons: tuple[str, ...], limit: int) -> None:
 
 @command(
     "show",
-    example="sofetch quarantine show 019ab0c4-5e1c-7c2e-9f8e-2b1d4a6f8c01",
-    environment=(SINK_ENV, OVERRIDE_ENV),
+    example="sofetch quarantine show 019ab0c4-5e1c-7c2e-9f8e-2b1d4a6f8c01\n"
+    "sofetch quarantine show 019ab0c4-… --reveal --actor ana --purpose 'bad feed' --ticket OPS-4",
+    environment=(SINK_ENV, KEY_ENV, PURPOSE_ENV, OVERRIDE_ENV),
 )
 @click.argument("key", metavar="KEY|MESSAGE_ID")
-def show(frame: Frame, *, key: str) -> None:
+@click.option("--reveal", is_flag=True, help="Show the body in the clear. Audited; needs the keyring.")
+@purpose_options(required=False)
+def show(frame: Frame, *, key: str, reveal: bool, actor: str | None, purpose: str | None, ticket: str | None) -> None:
     """Show one entry, by its key (from `quarantine list`) or by the message's id.
 
-    The body is sealed and is not shown.
+    The body is sealed and is not shown, but with --reveal: then the audit says who asked, why, and on which ticket,
+    before anything is shown. If that row cannot be written, nothing is. What is shown is personal data; it goes to
+    standard output alone. Where [recovery] approvals asks for others' approval, no body is revealed.
     """
     from sofetch.load.dsn import resolve_dsn
     from sofetch.load.quarantine import show_quarantine
 
+    by = asked_by(actor=actor, purpose=purpose, ticket=ticket) if reveal else None
     settings = frame.settings()
     entries = show_quarantine(settings, key, dsn=resolve_dsn(settings.sink, environ=os.environ))
     if not entries:
         raise ConfigError("no entry has this key or message id", hint="`sofetch quarantine list` lists them")
-    if frame.json:
-        frame.data({"pipeline": settings.pipeline_name, "entries": [_as_json(entry) for entry in entries]})
+    if by is not None:
+        show_body(frame, settings, entries, by=by)
         return
-    frame.say("\n\n".join("\n".join(_described(entry)) for entry in entries))
+    if frame.json:
+        frame.data({"pipeline": settings.pipeline_name, "entries": [entry_as_json(entry) for entry in entries]})
+        return
+    frame.say("\n\n".join("\n".join(described(entry)) for entry in entries))
 
 
-quarantine.add_command(list_)
-quarantine.add_command(show)
-
-
-def _as_json(entry: Quarantined) -> dict[str, object]:
-    return {name: getattr(entry, name) for name in entry.__struct_fields__}
+for member in (list_, show, replay, export, purge):
+    quarantine.add_command(member)
 
 
 def _grouped(entries: Iterable[Quarantined]) -> list[str]:
@@ -128,19 +135,3 @@ def _ago(moment: datetime, now: float) -> str:
     """In one unit, so that a line stays short."""
     amount, unit = duration(max(0.0, now - moment.timestamp())).split(" ")[:2]
     return f"{amount} {unit}"
-
-
-def _described(entry: Quarantined) -> list[str]:
-    fields: dict[str, object] = {
-        "key": entry.key,
-        "message id": entry.message_id,
-        "reason": entry.reason,
-        "field": entry.field,
-        "attempts": f"{entry.attempts} (received {count(entry.receive_count, 'time')} when first refused)",
-        "sent": entry.sent_at,
-        "first seen": entry.first_seen,
-        "last seen": entry.last_seen,
-        "expires": entry.expires_at,
-        "body": f"sealed with key {entry.kid}, {count(entry.sealed_bytes, 'byte')}; not shown",
-    }
-    return [f"{name:<12}{shown(value)}" for name, value in fields.items()]

@@ -44,7 +44,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
     "Look": (
         Entry("peek", "sofetch.cli.peek:peek", "Show what waits in the queue, masked."),
         Entry("show", "sofetch.cli.show:show", "Show the table: rows, counts, duplicates."),
-        Entry("quarantine", "sofetch.cli.quarantine:quarantine", "Show the messages that did not fit."),
+        Entry("quarantine", "sofetch.cli.quarantine:quarantine", "Show, replay and purge what did not fit."),
         Entry("token", "sofetch.cli.token:token", "Print the token of a value, to look it up."),
         Entry("scan", "sofetch.cli.scan:scan", "Find personal data in a file or a queue."),
         Entry("report", "sofetch.cli.report:report", "Report on a table's privacy."),
