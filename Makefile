@@ -24,10 +24,10 @@ demo: setup-demo ## Watch 100 logins go from a queue to a masked table (ARGS=--k
 	@$(BIN)/sofetch demo $(ARGS)
 
 test: check old-sqs ## Run every check and every test
-	@$(BIN)/pytest -n $(JOBS) $(ARGS)
+	@$(BIN)/pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 test-fast: setup-dev ## Run the tests that need no server and take no time
-	@$(BIN)/pytest -n $(JOBS) -m "not slow" --ignore=tests/acceptance --ignore=tests/integration $(ARGS)
+	@$(BIN)/pytest -n $(JOBS) --dist worksteal -m "not slow" --ignore=tests/acceptance --ignore=tests/integration $(ARGS)
 
 check: setup-dev ## Lint, formatting, types, architecture
 	@$(BIN)/ruff check --quiet .
