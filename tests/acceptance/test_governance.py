@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -144,6 +144,28 @@ def test_looking_somebody_up_is_audited_before_a_token_is_told(own_log: OwnLog, 
     for form in ((), ("--json",)):
         assert loaded.ask("token", "--domain", "ip", *BY, *form, code=3, stdin=lines).stdout == ""
     assert leaks(loaded, own_log) == {}
+
+
+@pytest.mark.parametrize("words", [("--ticket", f"about {IP}"), ("--purpose", f"asked by {ANNA}@example.com")])
+def test_the_audit_takes_no_personal_data_for_a_reason(own_log: OwnLog, loaded: Governed, words: Sequence[str]) -> None:
+    token = loaded.row(ANNA)["masked_ip"]
+    for line in (
+        ("recover", "--recovery-key", "recovery.pem", *BY, *words, token),
+        ("erase", "--subject", BOB, "--yes", *BY, *words),
+        ("token", "--domain", "ip", *BY, *words),
+    ):
+        done = loaded.ask(*line, code=2, stdin=IP)
+        assert "looks like personal data" in done.stderr
+        assert done.stdout == ""
+    assert audit(loaded) == []
+    assert leaks(loaded, own_log) == {}
+
+
+def test_a_reason_that_names_the_subject_is_refused(loaded: Governed) -> None:
+    done = loaded.ask("erase", "--subject", ANNA, "--yes", *BY, "--purpose", f"{ANNA} wants it", code=2)
+    assert "name the subject" in done.stderr
+    assert ANNA not in done.stderr
+    assert (audit(loaded), loaded.count("user_logins")) == ([], 2)
 
 
 def test_an_erasure_takes_keys_rows_and_quarantine_and_spares_the_others(own_log: OwnLog, loaded: Governed) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from masking import K1, K2, entry, ring
 from sofetch.errors import ConfigError
 from sofetch.governance.audit import AuditKeys
+from sofetch.governance.erasure import plan_tables
 from sofetch.governance.subject import Subject, body_matcher, find_subject, subject_column
 from sofetch.mask import Keyring, compile_masker
 from sofetch.mask.keyring import Keyrings
@@ -158,3 +159,12 @@ def test_any_text_is_found_in_a_body_that_names_it(value: str, escape: bool) -> 
 
 def test_the_keys_of_the_tests_differ() -> None:
     assert len({K1, K2, K3}) == 3
+
+
+def test_every_column_that_shows_the_subject_is_made_random() -> None:
+    columns: list[dict[str, Any]] = [
+        {"name": "who"}, {"name": "again"}, {"name": "hidden", "mask": "token"}, {"name": "start", "mask": "truncate"},
+        {"name": "other", "from_": "x"},
+    ]  # fmt: skip
+    [plan] = plan_tables(settings(*columns))
+    assert (plan.subject_column, plan.columns) == ("who", ("who", "again", "hidden"))

@@ -45,7 +45,10 @@ def asked_by(*, actor: str | None, purpose: str | None, ticket: str | None) -> P
     from sofetch.governance.request import Purpose
 
     given = {"actor": actor, "purpose": purpose, "ticket": ticket}
-    return Purpose(**{name: _fit(name, text) for name, text in given.items()})
+    fit = {name: _fit(name, text) for name, text in given.items()}
+    for name in ("purpose", "ticket"):  # who acts may be named by their address
+        _refuse_personal(name, fit[name])
+    return Purpose(**fit)
 
 
 def read_file(path: str, *, most_bytes: int) -> str:
@@ -71,6 +74,16 @@ def read_file(path: str, *, most_bytes: int) -> str:
 def now() -> datetime:
     """The time of this machine."""
     return datetime.fromtimestamp(SystemClock().now_ms() / 1000, UTC)
+
+
+def _refuse_personal(name: str, text: str) -> None:
+    """The audit keeps it for good, and who reads the audit may not be who may see the value."""
+    from sofetch.detect.forms import holds_personal
+
+    if holds_personal(f"{name}: {text}"):
+        raise click.UsageError(
+            f"--{name} holds what looks like personal data, and the audit would keep it: name a case instead"
+        )
 
 
 def _fit(name: str, text: str | None) -> str:

@@ -13,10 +13,10 @@ from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
-from sofetch.errors import KeyringError
+from sofetch.errors import ConfigError, KeyringError
 from sofetch.governance.audit import AuditEntry, AuditKeys, AuditRow, Detail
 from sofetch.governance.request import Purpose
-from sofetch.governance.subject import Subject, body_matcher, find_subject, subject_column
+from sofetch.governance.subject import Subject, body_matcher, find_subject, is_named_in, same_field, subject_column
 from sofetch.mask.keyring import Keyrings
 from sofetch.mask.seal import unseal
 from sofetch.record import Private
@@ -149,7 +149,7 @@ def plan_tables(settings: Settings) -> list[TablePlan]:
     named = subject_column(settings)
     tokens = [column.name for column in settings.column if column.mask in {"token", "reversible", "ip", "ip_prefix"}]
     mode = settings.erasure.mode
-    plans = [_plan(settings.sink.table, named.name, tokens, mode)]
+    plans = [_plan(settings.sink.table, named.name, [*same_field(settings, named), *tokens], mode)]
     return plans + [
         _plan(table.name, table.subject_column, table.token_columns, mode) for table in settings.erasure.table
     ]
@@ -162,6 +162,7 @@ def erase(value: str, by: Purpose, means: Means, *, dry_run: bool = False) -> Re
     was erased. SinkUnavailable on the way: run it again, what is done stays done.
     """
     subject = find_subject(means.settings, value, rings=means.rings, keys=means.audit_keys)
+    _require_unnamed(value, by, means.settings)
     plans, matches = plan_tables(means.settings), body_matcher(means.settings, value)
     means.tables.require(plans)
     started, fingerprints = means.now(), _fingerprints(subject, means)
@@ -188,6 +189,13 @@ def erase(value: str, by: Purpose, means: Means, *, dry_run: bool = False) -> Re
         not_covered=_not_covered(means.settings, quarantine),
         audit=[str(row.head) for row in ([first] if dry_run else [first, last])],
     )
+
+
+def _require_unnamed(value: str, by: Purpose, settings: Settings) -> None:
+    """The audit is never erased, so it must not be what remembers them."""
+    if is_named_in(settings, value, f"{by.purpose}\n{by.ticket}"):
+        hint = "say it in other words: a case number, and the article of law"
+        raise ConfigError("purpose or ticket name the subject, and the audit would keep that for good", hint=hint)
 
 
 def _plan(table: str, named: str, tokens: Sequence[str], mode: Mode) -> TablePlan:
@@ -304,6 +312,8 @@ def _not_covered(settings: Settings, quarantine: QuarantineResult) -> list[str]:
     else:
         notes.append("backups and archived logs, which last until the day named")
     notes.append("tables that the configuration does not name, and what was exported before")
+    if settings.sink.dedupe != "message":
+        notes.append("keyed hashes of their messages in sofetch.ledger_content, until the ledger drops their day")
     if quarantine.unopened:
         notes.append(f"{quarantine.unopened} quarantined bodies that the keyring has no key for")
     return notes

@@ -68,6 +68,17 @@ def find_subject(settings: Settings, value: str, *, rings: Keyrings, keys: Audit
     )
 
 
+def same_field(settings: Settings, column: ColumnSettings) -> list[str]:
+    """The columns that show one subject one value, made of the same field as ``column``, which is the first of them."""
+    return [one.name for one in _of_same_source(settings, column) if one.mask in FINDABLE_MASKS]
+
+
+def is_named_in(settings: Settings, value: str, text: str) -> bool:
+    """Whether a text holds the subject's name as a word of its own."""
+    form = _form(subject_column(settings), value)
+    return _text_matcher([value.strip(), *_plain(value, form or b"S")])(text.encode(errors="replace"))
+
+
 def body_matcher(settings: Settings, value: str) -> Callable[[bytes], bool]:
     """Whether a body is about the subject: by the field that names whom it is about, or, where that cannot be read or
     is not there, because it holds the subject's text as a word.
