@@ -308,6 +308,25 @@ def approver(world: Governed, name: str) -> str:
     return f'[[recovery.approver]]\nname = "{name}"\npublic_key = "{public.stdout.splitlines()[1]}"\n'
 
 
+def test_a_file_that_cannot_serve_is_called_what_it_is(loaded: Governed) -> None:
+    loaded.configure(recovery=f"approvals = 1\n{approver(loaded, 'bo')}")
+    token = loaded.row(ANNA)["masked_ip"]
+    loaded.ask("recover", "--prepare", "r.json", *BY, token)
+    (loaded.folder / "bo.pem").chmod(0o644)
+    (loaded.folder / "recovery.pem").chmod(0o644)
+    said = {
+        "bo.pem": loaded.ask("recover", "--approve", "r.json", "--key", "bo.pem", code=4),
+        "none.pem": loaded.ask("recover", "--approve", "r.json", "--key", "none.pem", code=4),
+        "r.json": loaded.ask("recover", "--prepare", "r.json", *BY, token, code=4),
+    }
+    loaded.configure()
+    said["recovery.pem"] = loaded.ask("recover", "--recovery-key", "recovery.pem", *BY, token, code=4)
+    for name, done in said.items():
+        assert name in done.stderr
+        assert "keyring" not in done.stderr.lower()
+        assert "lost for good" not in done.stderr
+
+
 def test_a_second_person_approves_and_the_request_is_good_once(loaded: Governed) -> None:
     approvers = approver(loaded, "bo") + approver(loaded, "ana")
     loaded.configure(recovery=f"approvals = 1\n{approvers}")

@@ -171,19 +171,24 @@ def _prepare(
 
 def _approve(frame: Frame, settings: Settings, path: Path, key: Path | None) -> None:
     from sofetch.governance.request import approve, approvers_of, parse_request, render_request
-    from sofetch.keys.files import read_keyring_file
 
     file = parse_request(_read_request(path))
-    private = read_keyring_file(Path(key or "").expanduser()).encode()
-    signed = approve(file, private_pem=private, settings=settings.recovery, now=now())
+    for line in _described(file.request):
+        frame.say(line)
+    signed = approve(file, private_pem=_approver_key(key), settings=settings.recovery, now=now())
     _replace(path, render_request(signed))
     names = approvers_of(signed, settings=settings.recovery)
     if frame.json:
         frame.data({"request": signed.request.id, "approvers": names, "needed": settings.recovery.approvals})
         return
-    for line in _described(signed.request):
-        frame.say(line)
     frame.say(f"approved by {terminal_safe(', '.join(names))}: {len(names)} of {settings.recovery.approvals}")
+
+
+def _approver_key(key: Path | None) -> bytes:
+    from sofetch.governance.request import MAKE_KEY
+    from sofetch.keys.files import read_keyring_file
+
+    return read_keyring_file(Path(key or "").expanduser(), called="approver's key", hint=MAKE_KEY).encode()
 
 
 def _described(request: Request) -> list[str]:
@@ -264,10 +269,10 @@ def _read_request(path: Path) -> bytes:
 def _write_private(path: Path, content: bytes) -> None:
     from sofetch.keys.files import create_keyring_file
 
-    create_keyring_file(path.expanduser(), content.decode())
+    create_keyring_file(path.expanduser(), content.decode(), keep="it may be a request that others have signed")
 
 
 def _replace(path: Path, content: bytes) -> None:
     from sofetch.keys.files import replace_keyring_file
 
-    replace_keyring_file(path, content.decode())
+    replace_keyring_file(path, content.decode(), called="request")

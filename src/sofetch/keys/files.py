@@ -1,6 +1,6 @@
-"""The keyring file, which nobody else can read: guarded when it is read, whole when it is written.
+"""The keyring file and other files that nobody else can read: guarded when they are read, whole when they are written.
 
-Owns mode, owner and durability. Error texts name paths, never content.
+Owns mode, owner and durability. Error texts name paths, never content; ``called`` says what such a file is to people.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from sofetch.keys.places import NO_KEY_HINT
 from sofetch.mask.keyring import Keyring, Unwrap, new_keyring_text, parse_keyring
 
 MAX_KEYRING_BYTES: Final = 1_048_576
+KEYRING_FILE: Final = "keyring file"
 
 
 def load_keyring_file(path: str | os.PathLike[str], *, unwrap: Unwrap | None = None) -> Keyring:
@@ -35,13 +36,13 @@ def write_new_keyring(path: str | os.PathLike[str], *, kid: str = "k1") -> None:
     create_keyring_file(Path(path).expanduser(), new_keyring_text(kid))
 
 
-def create_keyring_file(place: Path, text: str) -> None:
+def create_keyring_file(place: Path, text: str, *, keep: str = "a lost key is lost for good") -> None:
     """Write a new file of mode 0600. An existing file is never touched. Raises KeyringError."""
     try:
         descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
         raise KeyringError(
-            f"{place} exists already and is left as it is", hint="a lost key is lost for good: choose another file"
+            f"{place} exists already and is left as it is", hint=f"{keep}: choose another file"
         ) from None
     except OSError as error:
         raise KeyringError(
@@ -54,8 +55,8 @@ def create_keyring_file(place: Path, text: str) -> None:
         raise KeyringError(f"{place} cannot be written ({_cause(error)})", hint="nothing was left behind") from None
 
 
-def replace_keyring_file(path: str | os.PathLike[str], text: str) -> None:
-    """Put another keyring in the place of the one in this file, whole or not at all; the mode is 0600.
+def replace_keyring_file(path: str | os.PathLike[str], text: str, *, called: str = KEYRING_FILE) -> None:
+    """Put another content in the place of the one in this file, whole or not at all; the mode is 0600.
 
     A link stays, its target is replaced. Raises KeyringError, and then the file is as it was.
     """
@@ -72,7 +73,7 @@ def replace_keyring_file(path: str | os.PathLike[str], text: str) -> None:
         if made is not None:
             made.unlink(missing_ok=True)
         raise KeyringError(
-            f"keyring file {place} cannot be replaced ({_cause(error)})", hint="it is as it was before"
+            f"{called} {place} cannot be replaced ({_cause(error)})", hint="it is as it was before"
         ) from None
 
 
@@ -98,18 +99,18 @@ def _write_all(descriptor: int, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def read_keyring_file(place: Path) -> str:
+def read_keyring_file(place: Path, *, called: str = KEYRING_FILE, hint: str = NO_KEY_HINT) -> str:
     """Opened first and judged by the descriptor, so that what is judged is what is read."""
     try:
         # Without O_NONBLOCK a named pipe would wait for a writer for ever.
         descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
-        raise KeyringError(f"keyring file {place} cannot be opened ({_cause(error)})", hint=NO_KEY_HINT) from None
+        raise KeyringError(f"{called} {place} cannot be opened ({_cause(error)})", hint=hint) from None
     try:
-        _refuse_unguarded(os.fstat(descriptor), place)
-        return _decoded(_read_all(descriptor), place)
+        _refuse_unguarded(os.fstat(descriptor), place, called)
+        return _decoded(_read_all(descriptor), place, called)
     except OSError as error:
-        raise KeyringError(f"keyring file {place} cannot be read ({_cause(error)})", hint="check the disk") from None
+        raise KeyringError(f"{called} {place} cannot be read ({_cause(error)})", hint="check the disk") from None
     finally:
         os.close(descriptor)
 
@@ -119,32 +120,30 @@ def _read_all(descriptor: int) -> bytes:
         return file.read(MAX_KEYRING_BYTES + 1)
 
 
-def _refuse_unguarded(status: os.stat_result, place: Path) -> None:
+def _refuse_unguarded(status: os.stat_result, place: Path, called: str) -> None:
     mode = stat.S_IMODE(status.st_mode)
     if not stat.S_ISREG(status.st_mode):
-        raise KeyringError(f"keyring file {place} is not a regular file", hint="name the file itself")
+        raise KeyringError(f"{called} {place} is not a regular file", hint="name the file itself")
     if status.st_uid not in {0, os.geteuid()}:
         raise KeyringError(
-            f"keyring file {place} belongs to user {status.st_uid}, neither to this one ({os.geteuid()}) nor to root",
+            f"{called} {place} belongs to user {status.st_uid}, neither to this one ({os.geteuid()}) nor to root",
             hint=f"chown it: whoever owns {place} could put another key there",
         )
     if mode & ~0o600:
         raise KeyringError(
-            f"keyring file {place} has mode {mode:04o}; wanted is 0600 or stricter",
+            f"{called} {place} has mode {mode:04o}; wanted is 0600 or stricter",
             hint=f"chmod 600 {place} (in Kubernetes: defaultMode: 0400 on the secret's volume)",
         )
 
 
-def _decoded(data: bytes, place: Path) -> str:
+def _decoded(data: bytes, place: Path, called: str) -> str:
     if len(data) > MAX_KEYRING_BYTES:
-        raise KeyringError(
-            f"keyring file {place} is larger than {MAX_KEYRING_BYTES} bytes", hint="is it the right file?"
-        )
+        raise KeyringError(f"{called} {place} is larger than {MAX_KEYRING_BYTES} bytes", hint="is it the right file?")
     try:
         return data.decode()
     except UnicodeDecodeError:
         del data
-    raise KeyringError(f"keyring file {place} is not UTF-8 text", hint="is it the right file?")
+    raise KeyringError(f"{called} {place} is not UTF-8 text", hint="is it the right file?")
 
 
 def _cause(error: OSError) -> str:

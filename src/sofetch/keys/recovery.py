@@ -49,7 +49,10 @@ def _refuse_writable(status: os.stat_result, place: Path) -> None:
 def load_recovery_key(path: str | os.PathLike[str]) -> RecoveryKey:
     """The private half in a file of mode 0600 or stricter that this user or root owns. Raises KeyringError."""
     place = Path(path).expanduser()
-    return parse_recovery_key(read_keyring_file(place).encode(), where=f"recovery key {place}")
+    hint = "name the file of the recovery key's private half; who keeps it can say where it is"
+    return parse_recovery_key(
+        read_keyring_file(place, called="recovery key", hint=hint).encode(), where=f"recovery key {place}"
+    )
 
 
 def write_recovery_keypair(private: Path, public: Path) -> RecoveryPublicKey:
