@@ -12,7 +12,14 @@ import threading
 from typing import Literal
 
 CrashPoint = Literal[
-    "after_receive", "after_mask", "after_vault", "mid_write", "after_commit", "mid_delete", "mid_rotation"
+    "after_receive",
+    "after_mask",
+    "after_vault",
+    "mid_write",
+    "after_commit",
+    "mid_delete",
+    "mid_rotation",
+    "mid_erasure",
 ]
 
 _passed = 0

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from canaries import all_tables, canaries_in
 from world import World, end
 
 # Values that occur nowhere else. An address is parsed and masked as such; its bytes count as the value, too.
@@ -53,27 +52,8 @@ BODIES = [
 ROWS, REJECTED = 3, 12
 
 
-def forms_of(value: str) -> Iterator[bytes]:
-    """The ways in which a value may be written without being hidden."""
-    raw = value.encode()
-    yield raw
-    yield raw.hex().encode()
-    yield base64.b64encode(raw).rstrip(b"=")[:-1]
-    yield raw[::-1]
-
-
 def found_in(haystack: bytes) -> list[str]:
-    lower = haystack.lower()
-    return [value for value in PERSONAL for form in forms_of(value) if form.lower() in lower]
-
-
-def all_tables(world: World) -> bytes:
-    tables = world.query(
-        "SELECT format('%I.%I', n.nspname, c.relname) AS name FROM pg_class c JOIN pg_namespace n "
-        "ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname !~ '^(pg_|information_schema)'"
-    )
-    assert {"public.user_logins", "sofetch.quarantine", "sofetch.ledger"} <= {table["name"] for table in tables}
-    return json.dumps([world.query(f"SELECT t::text AS row FROM {table['name']} t") for table in tables]).encode()
+    return canaries_in(haystack, PERSONAL)
 
 
 def everything(world: World, postgres_log: Path) -> dict[str, bytes]:

@@ -17,6 +17,7 @@ import psycopg
 from psycopg import Connection, sql
 
 from sofetch.errors import SinkRefused
+from sofetch.faults import crash_point
 from sofetch.governance.erasure import SealedEntry, TablePlan
 from sofetch.load.connection import connect, sink_error
 from sofetch.load.registry import require_schema
@@ -59,6 +60,7 @@ class ErasureTables:
 
     def erase(self, plan: TablePlan, spellings: Sequence[str], *, kid: str) -> int:
         """Delete the rows, or put random values in their place; how many they were. Returns after the commit."""
+        crash_point("mid_erasure")  # the vault's keys are destroyed
         with self._with_names(spellings) as connection:
             table = self._table(plan)
             statement = sql.SQL("{change} WHERE EXISTS ({found})").format(
@@ -75,6 +77,7 @@ class ErasureTables:
 
     def purge(self, keys: Sequence[bytes]) -> int:
         """Delete quarantine entries. Returns after the commit."""
+        crash_point("mid_erasure")  # the rows are gone
         with _mapped():
             parameters = [[UUID(bytes=key) for key in keys], self._settings.pipeline_name]
             return self._connection.execute(PURGE, parameters).rowcount
