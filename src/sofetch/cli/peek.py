@@ -43,10 +43,14 @@ def peek(frame: Frame, *, number: int, show_pii: bool) -> None:
     count rises by one, for which SQS knows no way back: on a queue with a redrive policy, many peeks bring messages
     nearer to the dead-letter queue. The order shown is not the order of arrival.
     """
+    show_waiting(frame, frame.settings(), number=number, show_pii=show_pii)
+
+
+def show_waiting(frame: Frame, settings: Settings, *, number: int, show_pii: bool) -> None:
+    """What waits in the queue that the settings name."""
     from sofetch.cli.peeked import look
     from sofetch.source.control import QueueControl
 
-    settings = frame.settings()
     keyring = None if show_pii else _keyring(frame, settings)
     if show_pii:
         frame.warn("personal data is shown in the clear (--show-pii)")
