@@ -76,7 +76,7 @@ def list_(frame: Frame, *, reasons: tuple[str, ...], limit: int) -> None:
 @command(
     "show",
     example="sofetch quarantine show 019ab0c4-5e1c-7c2e-9f8e-2b1d4a6f8c01\n"
-    "sofetch quarantine show 019ab0c4-… --reveal --actor ana --purpose 'bad feed' --ticket OPS-4",
+    "sofetch quarantine show 019ab0c4-… --reveal --actor ana --purpose support --ticket OPS-4",
     environment=(SINK_ENV, KEY_ENV, PURPOSE_ENV, OVERRIDE_ENV),
 )
 @click.argument("key", metavar="KEY|MESSAGE_ID")
