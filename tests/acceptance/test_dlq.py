@@ -165,6 +165,37 @@ def test_a_message_with_ten_attributes_stays_and_is_told(letters: Letters) -> No
     assert len(peeked(letters, letters.name)) == 1
 
 
+def test_a_fifo_message_keeps_its_group_and_is_not_taken_for_a_repetition(world: World, queue_endpoint: str) -> None:
+    urls = []
+    for name in (f"{world.queue}.fifo", f"{world.queue}-dead.fifo"):
+        created = world.sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "true"})
+        urls.append(created["QueueUrl"])
+    world.sqs.send_message(
+        QueueUrl=urls[1], MessageBody="{}", MessageGroupId="g-1", MessageDeduplicationId="chosen by the producer"
+    )
+    source, dead = (SourceSettings(queue=url, endpoint=queue_endpoint) for url in urls)
+    for _ in range(2):  # it fails again at once: its second way back must not be swallowed as a repetition
+        with Redrive.open(source, dlq=dead, first_key=ledger_key, attribute=FIRST_KEY_ATTRIBUTE) as opened:
+            assert opened.run(Wanted()).sent == 1
+        [message] = world.sqs.receive_message(
+            QueueUrl=urls[0], AttributeNames=["All"], MessageAttributeNames=["All"], WaitTimeSeconds=1
+        )["Messages"]
+        assert message["Attributes"]["MessageGroupId"] == "g-1"
+        world.sqs.delete_message(QueueUrl=urls[0], ReceiptHandle=message["ReceiptHandle"])
+        world.sqs.send_message(
+            QueueUrl=urls[1],
+            MessageBody="{}",
+            MessageGroupId="g-1",
+            MessageDeduplicationId=message["MessageId"],
+            MessageAttributes={
+                FIRST_KEY_ATTRIBUTE: {
+                    "DataType": "String",
+                    "StringValue": message["MessageAttributes"][FIRST_KEY_ATTRIBUTE]["StringValue"],
+                }
+            },
+        )
+
+
 def test_a_filter_and_a_limit_leave_the_others_where_they_are(letters: Letters) -> None:
     letters.drop_in([made_up(number) for number in range(13)])
     assert letters.redrive("--since", "2999-01-01")["unmatched"] == 13
