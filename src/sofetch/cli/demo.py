@@ -218,7 +218,7 @@ def _tell_forgotten(tell: _Teller, governed: Governed) -> None:
     state = "each as it was written" if not governed.audit.faults else "not as they were written"
     tell.say(
         f"Ana asks again, with the same key: {told}. The audit has {count(governed.audit.rows, 'row')} now, {state}: "
-        "each is sealed and names the one before it, so that none can be changed or dropped unseen."
+        "each is sealed and names the one before it, so that a change shows."
     )
 
 
