@@ -44,6 +44,7 @@ class World:
     queue_url: str
     environ: dict[str, str]
     outputs: list[str] = field(default_factory=list)
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def send(self, bodies: Iterable[bytes | str]) -> list[str]:
         """Put bodies on the queue; their message ids, in order."""
@@ -80,8 +81,8 @@ class World:
         return done
 
     def start(self, *arguments: str, environ: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-        """Start a command and leave it running; the caller ends it."""
-        return subprocess.Popen(
+        """Start a command and leave it running. The test ends it; if it fails before, ``close`` does."""
+        process = subprocess.Popen(
             [sys.executable, "-m", "sofetch", *arguments],
             cwd=self.folder,
             env={**self.environ, **(environ or {})},
@@ -90,6 +91,28 @@ class World:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self.started.append(process)
+        return process
+
+    def crash(self, point: str, *, environ: Mapping[str, str] | None = None, most_runs: int = 10) -> None:
+        """Run until a worker comes by the crash point and dies there.
+
+        More than once, because the queue server may have given the messages to a poll of an earlier, dead worker, and
+        then holds them back until their visibility timeout is over.
+        """
+        for _ in range(most_runs):
+            ended = self.sofetch("run", "--drain", environ={**(environ or {}), "SOFETCH_CRASH_AT": point})
+            if ended.returncode == -signal.SIGKILL:
+                return
+            assert ended.returncode == 0, ended.stderr
+        raise AssertionError(f"no worker came by {point}")
+
+    def close(self) -> None:
+        """End whatever the test left running, stopped processes too."""
+        for process in self.started:
+            process.kill()
+            process.communicate()
+        self.sqs.close()
 
     def drain(self, *, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
         """``sofetch run --drain --json``; its summary. Fails the test if the command does."""

@@ -15,4 +15,4 @@ def world(tmp_path: Path, database: str, queue_endpoint: str) -> Iterator[World]
     """A fresh queue, database and configuration, ready to run."""
     made = make_world(folder=tmp_path, dsn=database, endpoint=queue_endpoint)
     yield made
-    made.sqs.close()
+    made.close()

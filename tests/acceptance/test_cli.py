@@ -235,7 +235,7 @@ def test_check_finds_that_the_keys_are_not_those_of_the_tokens(world: World) -> 
     assert checked.returncode == 5
     [error] = [finding for finding in json.loads(checked.stdout)["findings"] if finding["severity"] == "error"]
     assert error["code"] == "keys_differ"
-    assert "(key k1)" in error["what"]
+    assert "kid k1" in error["what"]
 
 
 def test_run_can_apply_the_schema_first(world: World) -> None:

@@ -27,7 +27,7 @@ def own_postgres() -> Iterator[Embedded]:
 def breakable(own_postgres: Embedded, tmp_path: Path, queue_endpoint: str) -> Iterator[World]:
     made = make_world(folder=tmp_path, dsn=own_postgres.dsn, endpoint=queue_endpoint)
     yield made
-    made.sqs.close()
+    made.close()
 
 
 def events_of(errors: str) -> list[str]:
@@ -40,7 +40,7 @@ def test_postgres_restarted_in_the_middle_of_a_write_loses_and_doubles_nothing(
     breakable.send([made_up(number) for number in range(100)])
     blocker = psycopg.connect(own_postgres.dsn)
     blocker.execute("LOCK TABLE user_logins IN ACCESS EXCLUSIVE MODE")
-    worker = breakable.start("run", "--drain", "--json", environ={"SOFETCH_BATCH_MAX_MESSAGES": "30"})
+    worker = breakable.start("run", "--drain", "--json", environ=PATIENT | {"SOFETCH_BATCH_MAX_MESSAGES": "30"})
     wait_until_a_writer_is_blocked(own_postgres)
     own_postgres.stop_postgres(immediate=True)
     blocker.close()
@@ -68,7 +68,7 @@ def test_a_killed_backend_is_replaced_and_the_batch_loads(breakable: World, own_
     breakable.send([made_up(number) for number in range(40)])
     with psycopg.connect(own_postgres.dsn) as blocker:
         blocker.execute("LOCK TABLE user_logins IN ACCESS EXCLUSIVE MODE")
-        worker = breakable.start("run", "--drain", "--json")
+        worker = breakable.start("run", "--drain", "--json", environ=PATIENT)
         wait_until_a_writer_is_blocked(own_postgres)
         with psycopg.connect(own_postgres.dsn, autocommit=True) as killer:
             killer.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sofetch'")
@@ -108,15 +108,20 @@ def events_until(last: str, worker: subprocess.Popen[str]) -> list[str]:
     return seen
 
 
+PATIENT = {"SOFETCH_SINK_LOCK_TIMEOUT_SECONDS": "120", "SOFETCH_SINK_STATEMENT_TIMEOUT_SECONDS": "240"}
+"""For workers that a test holds at a lock: a slow machine must not end their waiting before the test does."""
+
+
 def test_two_workers_held_at_the_same_messages_load_each_once(world: World) -> None:
     """Both receive every message (visibility runs out while the first is blocked) and write at the same time."""
     world.send([made_up(number) for number in range(30)])
     with psycopg.connect(world.dsn) as blocker:
         blocker.execute("LOCK TABLE user_logins IN ACCESS EXCLUSIVE MODE")
-        first = world.start("run", "--drain", "--json")
+        first = world.start("run", "--drain", "--json", environ=PATIENT)
         wait_for_receives(world, 1)
         first.send_signal(signal.SIGSTOP)  # SIGSTOP: its heartbeat stops, the messages become visible again
-        second = world.start("run", "--drain", "--json")
+        # Not --drain: until the first one's visibility timeout is over, the queue looks empty.
+        second = world.start("run", "--max-messages", "30", "--json", environ=PATIENT)
         wait_for_receives(world, 2)
         first.send_signal(signal.SIGCONT)
     for worker in (first, second):

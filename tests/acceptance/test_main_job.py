@@ -61,8 +61,7 @@ def test_rows_hold_the_tokens_that_an_independent_recomputation_gives(world: Wor
 
 def test_messages_delivered_again_are_not_loaded_again(world: World) -> None:
     world.send(EXAMPLES)
-    crashed = world.sofetch("run", "--drain", environ={"SOFETCH_CRASH_AT": "after_commit"})
-    assert crashed.returncode == -signal.SIGKILL
+    world.crash("after_commit")
     assert world.count("user_logins") == 10
     assert world.left_in_queue() == 11
     world.drain_until_empty()
@@ -73,9 +72,7 @@ def test_messages_delivered_again_are_not_loaded_again(world: World) -> None:
 @pytest.mark.parametrize("point", ["after_receive", "after_mask", "mid_write", "after_commit", "mid_delete"])
 def test_killed_at_a_step_boundary_nothing_is_lost_or_doubled(world: World, point: str) -> None:
     world.send([made_up(number) for number in range(60)] + [b"not json"])
-    small_batches = {"SOFETCH_BATCH_MAX_MESSAGES": "20", "SOFETCH_CRASH_AT": point}
-    crashed = world.sofetch("run", "--drain", environ=small_batches)
-    assert crashed.returncode == -signal.SIGKILL, crashed.stderr
+    world.crash(point, environ={"SOFETCH_BATCH_MAX_MESSAGES": "20"})
     world.drain_until_empty()
     assert_each_exactly_once(world, range(60))
     assert world.count("sofetch.quarantine") == 1
@@ -83,7 +80,7 @@ def test_killed_at_a_step_boundary_nothing_is_lost_or_doubled(world: World, poin
 
 def test_a_retry_gives_the_same_row(world: World) -> None:
     world.send([made_up(1)])
-    world.sofetch("run", "--drain", environ={"SOFETCH_CRASH_AT": "mid_write"})
+    world.crash("mid_write")
     world.drain_until_empty()
     first = world.query("SELECT * FROM user_logins")
     assert first[0]["masked_ip"] == recomputed_token("ip", b"\x04" + bytes([10, 0, 0, 1]))
