@@ -185,9 +185,9 @@ class _Pass:
             return None
         remade = remake(held)
         loaded, faults = self._load(remade.rows)
-        crash_point("mid_write")
         refused = {**remade.refused, **faults}
         self._settle(gone=remade.rows.keys() - faults.keys(), refused=refused)
+        crash_point("mid_write")
         self._finish(check_table=bool(loaded))
         self._last = UUID(bytes=held[-1].key)
         return ReplayedBatch(
