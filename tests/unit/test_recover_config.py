@@ -54,6 +54,25 @@ def test_what_would_fail_on_the_day_is_found_before(was: str, now: str, code: st
     assert codes(GOOD.replace(was, now)) == [code]
 
 
+VAULT = """
+[vault]
+subject = "account"
+recovery_public_key = "recovery.pub"
+[[column]]
+name = "account"
+from = "{path}"
+[[column]]
+name = "ip"
+mask = "token"
+vault = true
+"""
+
+
+@pytest.mark.parametrize(("path", "expected"), [("who", []), ("account.id", ["erasure_subject"])])
+def test_an_erasure_whose_subject_the_vault_would_not_know_is_found(path: str, expected: list[str]) -> None:
+    assert codes(GOOD + VAULT.format(path=path)) == expected
+
+
 def test_one_person_with_two_keys_is_one_approver() -> None:
     again = f'[[recovery.approver]]\nname = " BO"\npublic_key = "{KEY}"\n[erasure]'
     assert codes(GOOD.replace("approvals = 1", "approvals = 2").replace("[erasure]", again, 1)) == [

@@ -10,7 +10,7 @@ from base64 import b64decode
 from typing import Final
 
 from sofetch.config.report import Report, did_you_mean, shown
-from sofetch.config.shape import Draft
+from sofetch.config.shape import Draft, Part
 
 # What every Ed25519 public key in DER begins with (RFC 8410); 32 bytes follow. Not asked of `cryptography`, which would
 # slow down every command.
@@ -48,6 +48,23 @@ def _check_subject(draft: Draft, report: Report) -> None:
         what = f"`subject` names {shown(subject)}, and there is no such column"
         hint = did_you_mean(subject, names, otherwise="name a column by its `name`")
         report.error("erasure_subject", erasure.at("subject"), what, hint=hint)
+        return
+    _check_one_subject(draft, subject, report)
+
+
+def _check_one_subject(draft: Draft, subject: str | None, report: Report) -> None:
+    """The vault is asked for the value that names the rows: of another field it would know nobody by it."""
+    vault = draft.sections["vault"].given.get("subject")
+    columns = {column.given["name"]: column for column in draft.columns if "name" in column.given}
+    if subject is None or vault is None or vault not in columns or _source(columns[subject]) == _source(columns[vault]):
+        return
+    what = f"`subject` is made of another field than that of [vault], {shown(vault)}: its keys would not be destroyed"
+    hint = f"leave it out, or name a column that is made of the field that {shown(vault)} is made of"
+    report.error("erasure_subject", draft.sections["erasure"].at("subject"), what, hint=hint)
+
+
+def _source(column: Part) -> tuple[object, object]:
+    return column.given.get("value"), column.given.get("from", column.given["name"])
 
 
 def _is_public_key(text: str) -> bool:
