@@ -97,6 +97,17 @@ def test_values_go_to_standard_output_and_the_warning_to_the_other(loaded: Gover
     assert "personal data" in done.stderr
 
 
+def test_a_file_that_others_can_read_is_warned_of(loaded: Governed) -> None:
+    line = [sys.executable, "-m", "sofetch", "recover", "--recovery-key", "recovery.pem", *BY]
+    for mode, warned in ((0o644, True), (0o600, False)):
+        with os.fdopen(os.open(loaded.folder / f"out{mode}", os.O_CREAT | os.O_WRONLY, mode), "wb") as out:
+            done = subprocess.run(
+                [*line, loaded.row(ANNA)["masked_ip"]],
+                cwd=loaded.folder, env=loaded.environ, stdout=out, stderr=subprocess.PIPE, text=True, check=True,
+            )  # fmt: skip
+        assert ("others can read" in done.stderr) is warned
+
+
 def test_what_cannot_be_recovered_is_told_apart(loaded: Governed) -> None:
     r1 = loaded.row(ANNA)["masked_device_id"]
     tokens = ["h1.k1." + "0" * 40, "r1.k9." + r1.split(".")[2], r1[:-4] + "AAAA", "nonsense"]
@@ -159,6 +170,18 @@ def test_the_audit_takes_no_personal_data_for_a_reason(own_log: OwnLog, loaded: 
         assert done.stdout == ""
     assert audit(loaded) == []
     assert leaks(loaded, own_log) == {}
+
+
+def test_a_subject_in_the_wrong_place_is_not_repeated(loaded: Governed) -> None:
+    for line in (
+        ("erase", "--subject", "-", *BY, ANNA),
+        ("erase", "--subject", "-", *BY, ANNA, IP),
+        ("audit", "list", ANNA),
+    ):
+        done = loaded.ask(*line, code=2)
+        assert "extra argument" in done.stderr
+        assert ANNA not in done.stderr
+        assert IP not in done.stderr
 
 
 def test_a_reason_that_names_the_subject_is_refused(loaded: Governed) -> None:

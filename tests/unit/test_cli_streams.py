@@ -30,3 +30,16 @@ def test_a_full_disk_is_told_as_such() -> None:
     assert done.returncode == 1
     assert "No space left on device" in done.stderr
     assert "fault of sofetch" not in done.stderr
+
+
+def test_no_command_leaves_a_core_file() -> None:
+    """It would hold what the command has in hand."""
+    script = (
+        "import resource, sofetch.cli, sofetch.cli.root as it\n"
+        "limit = lambda: resource.getrlimit(resource.RLIMIT_CORE)\n"
+        "resource.setrlimit(resource.RLIMIT_CORE, (limit()[1], limit()[1]))\n"
+        "it.root.main = lambda **_: print(limit()[0])\n"
+        "sofetch.cli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "0\n"

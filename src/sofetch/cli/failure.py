@@ -34,6 +34,10 @@ _PASSWORD = re.compile(r"(?<=://)[^/@\s]*(?=@)|(?<=password=)\S+")
 """What click repeats of a command line may be a connection string, and stderr goes into logs."""
 
 
+_EXTRA = re.compile(r"(unexpected extra arguments?) \(.*\)", re.DOTALL)
+"""It repeats what was typed, which may be whom to erase."""
+
+
 class ReaderLeft(Exception):
     """Whoever read our output closed it."""
 
@@ -71,7 +75,7 @@ def _report(error: BaseException, *, as_json: bool) -> int:
         case click.ClickException():
             hint = _usage_hint(error)
             _write(
-                _PASSWORD.sub("…", error.format_message()),
+                _EXTRA.sub(r"\1", _PASSWORD.sub("…", error.format_message())),
                 hint,
                 code="usage",
                 exit_code=ExitCode.USAGE,

@@ -7,6 +7,7 @@ Owns what is asked and told. Values go to standard output and nowhere else. What
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -213,6 +214,8 @@ def _approved(settings: Settings, path: Path, *, limit: int) -> Asked:
 def _show(frame: Frame, settings: Settings, asked: Asked, key: Path | None) -> None:
     from sofetch.governance.recovery import recover
 
+    if _others_can_read_output():
+        frame.warn("standard output is a file that others can read: chmod 600 it, or set umask 077 first")
     with means_of_recovery(settings, asked.tokens, column=asked.column, key=key, environ=os.environ) as means:
         row, answers = recover(asked, means)
     if frame.json:
@@ -234,6 +237,14 @@ def _say(frame: Frame, row: AuditRow, answers: Sequence[Answer]) -> None:
     told = ((answer.token, value) for answer in answers for value in _values(answer, MEANING[answer.outcome]))
     for line in table(["token", "value"], told):
         frame.say(line)
+
+
+def _others_can_read_output() -> bool:
+    try:
+        status = os.fstat(sys.stdout.fileno())
+    except (OSError, ValueError):  # no file: a test's, or closed
+        return False
+    return stat.S_ISREG(status.st_mode) and bool(status.st_mode & 0o077)
 
 
 def _warn_of_doubts(frame: Frame, answers: Sequence[Answer]) -> None:
