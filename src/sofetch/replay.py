@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from msgspec import Struct
 
 from sofetch.decode import compile_decoder
-from sofetch.errors import ConfigError, KeyringError
+from sofetch.errors import ConfigError, KeyringError, SofetchError
 from sofetch.faults import crash_point
 from sofetch.keys import load_keyrings
 from sofetch.keys.recovery import load_recovery_public_key
@@ -26,7 +26,7 @@ from sofetch.load.vault import VaultStore
 from sofetch.mask import Keyring, Masker, compile_masker, unseal
 from sofetch.mask.identity import FIRST_KEY_ATTRIBUTE
 from sofetch.ports import Vault
-from sofetch.record import Decoded, Message
+from sofetch.record import Decoded, Masked, Message, Reason
 from sofetch.settings import Settings
 
 
@@ -91,8 +91,10 @@ class Remaker:
 
     def __call__(self, held: Sequence[HeldEntry]) -> Remade:
         """Rows and refusals by ledger key; an entry that does not open is in neither. Values are in the vault then."""
-        decoded = self._decode([message for one in held if (message := self._opened(one)) is not None])
-        masked = self._masker.mask(decoded.records)
+        messages = [message for one in held if (message := self._opened(one)) is not None]
+        broken = self._broken(messages)
+        whole = [message for message in messages if _first_key(message) not in broken]
+        decoded, masked = self._decode_and_mask(whole)
         refused = {
             _first_key(rejection.message): Fault(rejection.reason, rejection.field)
             for rejection in [*decoded.rejections, *masked.rejections]
@@ -102,7 +104,27 @@ class Remaker:
         if self._vault is not None and masked.vaulted is not None:
             self._vault.store(masked.vaulted)  # before the rows, as the pipeline does
             crash_point("after_vault")
-        return Remade(dict(zip(fit, masked.records, strict=True)), refused)
+        return Remade(dict(zip(fit, masked.records, strict=True)), refused | broken)
+
+    def _decode_and_mask(self, messages: Sequence[Message]) -> tuple[Decoded, Masked]:
+        decoded = self._decode(messages)
+        return decoded, self._masker.mask(decoded.records)
+
+    def _broken(self, messages: Sequence[Message]) -> dict[bytes, Fault]:
+        """Messages on which the program itself still breaks; they stay, and their neighbours go on."""
+        if not self._breaks(messages):
+            return {}
+        alone = [message for message in messages if self._breaks([message])]
+        return {_first_key(message): Fault(Reason.UNEXPECTED_ERROR) for message in alone}
+
+    def _breaks(self, messages: Sequence[Message]) -> bool:
+        try:
+            self._decode_and_mask(messages)
+        except (SofetchError, MemoryError):
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is; its text could hold a value
+            return True
+        return False
 
     def _opened(self, held: HeldEntry) -> Message | None:
         try:

@@ -23,7 +23,7 @@ from sofetch.load.quarantine_selection import Selection
 from sofetch.load.schema import apply_schema
 from sofetch.mask import compile_masker, parse_keyring, unseal
 from sofetch.pipeline import Processed, Steps, process
-from sofetch.record import Duplicate, Loaded, Message, Reason, Rejected
+from sofetch.record import Decoded, Duplicate, Loaded, Message, Reason, Rejected
 from sofetch.replay import Remaker, Replayed, replay
 from sofetch.settings import Settings
 
@@ -245,6 +245,23 @@ def test_another_key_under_the_old_name_is_refused(dsn: str) -> None:
     with pytest.raises(KeyringError):
         replay(lax(), ALL, environ={**other, "SOFETCH_SINK_DSN": dsn})
     assert (count(dsn, "logins"), count(dsn, "sofetch.quarantine")) == (0, 1)
+
+
+def test_a_message_on_which_the_program_breaks_stays_and_its_neighbours_load(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivered(strict(), dsn, [message(n) for n in range(5)])
+    decode = compile_decoder(lax())
+
+    def breaks(messages: Sequence[Message]) -> Decoded:
+        if any(b"user-3" in one.body for one in messages):
+            raise ZeroDivisionError
+        return decode(messages)
+
+    monkeypatch.setattr("sofetch.replay.compile_decoder", lambda _: breaks)
+    done = replayed(lax(), dsn)
+    assert (done.loaded, done.remaining) == (4, 1)
+    assert query(dsn, "SELECT reason, attempts FROM sofetch.quarantine") == [("unexpected_error", 2)]
 
 
 @pytest.mark.parametrize("value", ["attribute:tenant", "group_id"])
