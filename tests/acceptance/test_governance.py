@@ -360,7 +360,7 @@ def test_a_second_person_approves_and_the_request_is_good_once(loaded: Governed)
     assert (loaded.folder / "r.json").stat().st_mode & 0o777 == 0o600
     assert "0 of the 1" in loaded.ask("recover", "--request", "r.json", *key, code=2).stderr
     assert "their own" in loaded.ask("recover", "--approve", "r.json", "--key", "ana.pem", code=2).stderr
-    loaded.ask("recover", "--approve", "r.json", "--key", "bo.pem")
+    assert token in loaded.ask("recover", "--approve", "r.json", "--key", "bo.pem").stdout
     altered = (loaded.folder / "r.json").read_text().replace(token, loaded.row(BOB)["masked_ip"])
     (loaded.folder / "altered.json").write_text(altered)
     assert "0 of the 1" in loaded.ask("recover", "--request", "altered.json", *key, code=2).stderr
@@ -370,3 +370,4 @@ def test_a_second_person_approves_and_the_request_is_good_once(loaded: Governed)
     assert again.stdout == ""
     assert "used already, see audit row 1" in again.stderr
     assert len(audit(loaded)) == 1
+    assert "approvers: bo" in loaded.ask("audit", "list").stdout

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sofetch.governance.audit import AuditKeys, AuditRow, Verdict
     from sofetch.load.audit import AuditTable
 
+_NAMES = frozenset({"approvers", "in_tables"})
+"""Lists of a row's detail that hold names and no fingerprints."""
 _ENVIRONMENT = (SINK_ENV, KEY_ENV, OVERRIDE_ENV)
 
 
@@ -99,12 +101,14 @@ def row_as_json(row: AuditRow) -> dict[str, object]:
 
 
 def _detail(row: AuditRow) -> Iterator[str]:
-    """The counts and names; lists (fingerprints) only by their number."""
+    """The counts and names; fingerprints only by their number."""
     for name, value in row.detail.items() if isinstance(row.detail, dict) else ():
         label = terminal_safe(str(name).replace("_", " "))
         match value:
             case None:
                 continue
+            case list() if name in _NAMES:
+                yield f"{label}: {', '.join(terminal_safe(str(one)) for one in value) or 'none'}"
             case list():
                 yield f"{label}: {count(len(value), 'entry', 'entries')}"
             case dict():

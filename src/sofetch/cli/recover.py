@@ -33,6 +33,8 @@ _RECOVERY_ENV = {
     "SOFETCH_RECOVERY_KEY_FILE": "The recovery key's private half, where --recovery-key is not given.",
 }
 _MOST_TOKENS = 10_000
+_TOKENS_SHOWN = 20
+"""Of a request that is to be signed: what is signed must have been seen."""
 _MAX_LIST_BYTES = 16_777_216
 _EXAMPLE = """\
 sofetch recover --recovery-key recovery.pem --actor ana --purpose fraud --ticket F-8 h1.k1.…
@@ -197,6 +199,8 @@ def _described(request: Request) -> list[str]:
         f"{terminal_safe(request.actor)} asks for {count(len(request.tokens), 'token')}, until "
         f"{shown(request.expires_at)}",
         f"purpose: {terminal_safe(request.purpose)}, ticket {terminal_safe(request.ticket)}",
+        *(f"  {terminal_safe(token)}" for token in request.tokens[:_TOKENS_SHOWN]),
+        *([f"  … and {more:,} more, in the file"] if (more := len(request.tokens) - _TOKENS_SHOWN) > 0 else []),
     ]
 
 
