@@ -90,3 +90,8 @@ def test_counts_and_durations_read_as_a_person_would_write_them() -> None:
     assert count(2, "entry", "entries") == "2 entries"
     told = [duration(seconds) for seconds in (0, 3.24, 59.9, 61, 3_600, 7_500, 273_600)]
     assert told == ["0.0 s", "3.2 s", "1 min", "1 min 1 s", "1 h", "2 h 5 min", "3 d 4 h"]
+
+
+def test_a_document_is_shown_as_json() -> None:
+    assert shown([{"sku": "X1", "new": True, "note": None}]) == '[{"sku": "X1", "new": true, "note": null}]'
+    assert "\x1b" not in shown({"a": "\x1b[31m"})

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 _GAP = "  "
 _SHORTEST = 6
@@ -29,7 +30,7 @@ def terminal_safe(text: str) -> str:
     return "".join("\ufffd" if _unsafe(character) else character for character in text)
 
 
-def shown(value: Cell) -> str:
+def shown(value: Cell | dict[str, Any] | list[Any]) -> str:
     """One value for a cell: NULL is ``∅``, so that it differs from the text ``NULL`` and from nothing."""
     match value:
         case None:
@@ -38,6 +39,8 @@ def shown(value: Cell) -> str:
             return terminal_safe(value.decode("utf-8", "replace"))
         case datetime():
             return value.isoformat(sep=" ", timespec="seconds")
+        case dict() | list():  # a jsonb column, as Postgres reads it back
+            return to_json(value)
         case _:
             return terminal_safe(str(value))
 
