@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -120,7 +121,7 @@ def test_keep_holds_the_servers_until_ctrl_c_and_the_lines_it_prints_work(place:
         psql = next(line for line in lines if "psql" in line)
         env = next(line for line in lines if line.startswith(". "))
         assert _shell(place, f"{psql} -Atc 'SELECT count(*) FROM user_logins'") == "18\n"  # one was erased
-        assert json.loads(_shell(place, f"{env}; {sys.executable} -m sofetch show --json --counts"))
+        assert json.loads(_shell(place, f"{env}; {shlex.quote(sys.executable)} -m sofetch show --json --counts"))
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=PATIENCE_SECONDS)

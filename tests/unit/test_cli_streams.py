@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 
 def shell(redirection: str, *, command: str = "settings --json") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        f"exec {sys.executable} -m sofetch {command} {redirection}",
+        f"exec {shlex.quote(sys.executable)} -m sofetch {command} {redirection}",
         shell=True,
         capture_output=True,
         text=True,
