@@ -54,7 +54,7 @@ class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     max_in_flight: Annotated[
         int, Meta(ge=10, le=100_000, description="Most messages held at once. SQS allows 120,000 per queue.")
     ] = 5_000
-    max_in_flight_bytes: Annotated[int, Meta(ge=1_048_576, description="Most body bytes held at once.")] = 16_777_216
+    max_in_flight_bytes: Annotated[int, Meta(ge=1_048_576, description="Most body bytes held at once.")] = 12_582_912
     visibility_timeout_seconds: Annotated[
         Annotated[int, Meta(ge=2, le=43_200)] | None,
         Meta(description="Visibility timeout to ask for at receive. Default: the queue's own."),
@@ -68,7 +68,7 @@ class BatchSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """[batch]: how much is loaded in one transaction."""
 
     max_messages: Annotated[int, Meta(ge=1, le=50_000, description="Most messages in one transaction.")] = 1_000
-    max_batch_bytes: Annotated[int, Meta(ge=1_024, description="Most body bytes in one transaction.")] = 8_388_608
+    max_batch_bytes: Annotated[int, Meta(ge=1_024, description="Most body bytes in one transaction.")] = 4_194_304
     max_wait_seconds: Annotated[
         float, Meta(ge=0, le=60, description="Longest time a received message waits for its batch to fill.")
     ] = 0.25
