@@ -103,9 +103,7 @@ def _transform(messages: Sequence[Message], steps: Steps) -> _Transformed:
     """Decode and mask. A message on which the program itself breaks is quarantined and its neighbours go on."""
     try:
         return _decode_and_mask(messages, steps)
-    except (SofetchError, MemoryError):
-        raise
-    except Exception:
+    except Exception:  # what is no message's own fault is raised again, here or by _breakage
         broke = {message.id: breakage for message in messages if (breakage := _breakage(message, steps)) is not None}
         if not broke or len(broke) == len(messages) >= SYSTEMATIC:
             raise
@@ -124,7 +122,7 @@ def _breakage(message: Message, steps: Steps) -> Breakage | None:
     """How the program breaks on this message alone, if it does. The exception's text could hold a value."""
     try:
         _decode_and_mask([message], steps)
-    except MemoryError:
+    except (SofetchError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it is this message's own, and told by type and place
         return Breakage(type(error).__name__, place_of(error.__traceback__))

@@ -95,6 +95,7 @@ def contained() -> Iterator[list[Event]]:
     seen: list[Event] = []
     root, hooks = logging.getLogger(), (sys.excepthook, threading.excepthook, sys.unraisablehook)
     core_limits = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (core_limits[1], core_limits[1]))  # as far as this machine allows
     handlers = root.handlers[:]
     contain_stray_output(Events(seen.append))
     yield seen

@@ -161,13 +161,24 @@ def test_a_program_that_breaks_on_every_message_is_broken_and_quarantines_nothin
     assert sink.calls == []
 
 
-def test_a_refusal_of_the_keys_is_no_message_s_fault() -> None:
-    class Keyless(Masker):
-        def mask(self, records: Sequence[Record]) -> Masked:
-            raise KeyringError("key k1 is destroyed")
+class Keyless(Masker):
+    """Has no key for m3, and breaks on m1."""
 
+    def mask(self, records: Sequence[Record]) -> Masked:
+        for record in records:
+            if record.message.id == "m1":
+                raise ZeroDivisionError(CANARY)
+            if record.message.id == "m3":
+                raise KeyringError("key k1 is destroyed")
+        return super().mask(records)
+
+
+@pytest.mark.parametrize("numbers", [[3, 5], [1, 3, 5]])
+def test_a_refusal_of_the_keys_is_no_message_s_fault(numbers: list[int]) -> None:
+    sink = Sink()
     with pytest.raises(KeyringError):
-        process([message(1), message(3)], Steps(decode_odd_only, Keyless(), Sink()))
+        process([message(n) for n in numbers], Steps(decode_odd_only, Keyless(), sink))
+    assert sink.calls == []
 
 
 def test_an_empty_batch_has_no_outcomes() -> None:
