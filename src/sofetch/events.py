@@ -189,6 +189,31 @@ class Stopped(Event, frozen=True, kw_only=True):
     seconds: float
 
 
+class ProcessStarted(Event, frozen=True, kw_only=True):
+    """One of several workers was started, in a process of its own."""
+
+    process: int
+    pid: int
+
+
+class ProcessEnded(Event, frozen=True, kw_only=True):
+    """One of several workers ended. What it left is in the queue; ``restart_in_seconds`` if another takes its place."""
+
+    process: int
+    exit_code: int
+    restart_in_seconds: float | None
+
+    @property
+    def level(self) -> Level:
+        """An end that was not asked for is worth a look."""
+        return "info" if self.exit_code == 0 else "warning"
+
+    def measures(self) -> Iterator[Measure]:
+        """Restarts."""
+        if self.restart_in_seconds is not None:
+            yield "sofetch_process_restarts_total", "", 1
+
+
 class Events:
     """Where events go: every listener is told, and the counters grow. Safe to use from any thread."""
 

@@ -20,45 +20,115 @@ from sofetch.errors import ExitCode, SofetchError
 if TYPE_CHECKING:
     from sofetch.events import Events
     from sofetch.settings import LogSettings, Settings
+    from sofetch.stopping import Stop
     from sofetch.worker import Summary
+
+
+def _number_of_processes(context: click.Context, option: click.Parameter, given: str) -> int:
+    if given == "auto":
+        from sofetch.supervisor import usable_cores
+
+        return usable_cores()
+    number: int = click.IntRange(1, MOST_PROCESSES)(given, option, context)
+    return number
+
+
+MOST_PROCESSES = 64
 
 
 @command(
     "run",
-    example="sofetch run                   # until Ctrl-C or SIGTERM\nsofetch run --drain --json    # until empty",
+    example="sofetch run                   # until Ctrl-C or SIGTERM\n"
+    "sofetch run --drain --json    # until empty\n"
+    "sofetch run --processes auto  # a worker on each core",
     environment=(KEY_ENV, SINK_ENV, QUEUE_ENV, OVERRIDE_ENV),
 )
 @click.option("--drain", is_flag=True, help="End when the queue is empty.")
 @click.option("--max-messages", type=click.IntRange(min=1), metavar="N", help="End after N received messages.")
+@click.option(
+    "--processes",
+    default="1",
+    callback=_number_of_processes,
+    metavar="N|auto",
+    help="So many workers, a process each; `auto`: one for each core. A worker that dies is started again.",
+)
 @click.option("--apply-schema", is_flag=True, help="Apply the missing DDL first, as `sofetch schema --apply` does.")
-def run(frame: Frame, *, drain: bool, max_messages: int | None, apply_schema: bool) -> None:
+@click.option("--relay-to", type=int, hidden=True, help="A pipe for the events: this worker has a supervisor.")
+def run(
+    frame: Frame,
+    *,
+    drain: bool,
+    max_messages: int | None,
+    processes: int,
+    apply_schema: bool,
+    relay_to: int | None,
+) -> None:
     """Move messages from the queue into the table until stopped.
 
     Each message is deleted from the queue only after the commit that made it durable, as a row or in quarantine. The
     first SIGTERM or Ctrl-C finishes what is in hand, a second one stops at once; neither loses a message.
     A database or queue that is away is waited for; with --drain it ends the run.
 
+    With --processes each worker has a process of its own, all with the same settings (so [source] max_in_flight counts
+    for each). There is one log and one summary. What would end any of them (a key, a table) ends all.
+
     Progress and log lines go to stderr: one live line in a terminal, JSON lines elsewhere. The summary goes to stdout.
     """
     settings = frame.settings()
+    if processes > 1 and max_messages is not None:
+        raise click.UsageError("--max-messages goes with one process: give it without --processes")
     if apply_schema:
         _apply_schema(frame, settings)
-    summary = _run(frame, settings, drain=drain, max_messages=max_messages)
+    if processes > 1:
+        summary = _supervise(frame, settings, processes=processes, drain=drain)
+    else:
+        summary = _run(frame, settings, drain=drain, max_messages=max_messages, relay_to=relay_to)
     _show_summary(frame, summary)
 
 
-def _run(frame: Frame, settings: Settings, *, drain: bool, max_messages: int | None) -> Summary:
+def _run(frame: Frame, settings: Settings, *, drain: bool, max_messages: int | None, relay_to: int | None) -> Summary:
     from sofetch.app import Pipeline
     from sofetch.stopping import Stop, stop_on_signals
 
     stop = Stop()
     with (
-        _events(frame, settings.log) as events,
+        _events(frame, settings.log) if relay_to is None else _relayed(stop, relay_to) as events,
         stop_on_signals(stop),
-        _told_as_event(frame, settings.log, events),
+        _told_as_event(frame, settings.log, events, relayed=relay_to is not None),
         Pipeline.open(settings, events=events, stop=stop, patience_seconds=0 if drain else None) as pipeline,
     ):
         return pipeline.run(drain=drain, max_messages=max_messages)
+
+
+def _supervise(frame: Frame, settings: Settings, *, processes: int, drain: bool) -> Summary:
+    """Workers of the same configuration, each in a process of its own."""
+    from sofetch.clock import SystemClock
+    from sofetch.stopping import Stop, stop_on_signals
+    from sofetch.supervisor import Supervisor
+
+    worker = [sys.executable, "-m", "sofetch", "run", *(["-c", frame.config] if frame.config else [])]
+    command = [*worker, "--drain"] if drain else worker
+    stop = Stop()
+    with (
+        _events(frame, settings.log) as events,
+        stop_on_signals(stop),
+        _told_as_event(frame, settings.log, events),
+    ):
+        return Supervisor(command, processes=processes, clock=SystemClock(), events=events, stop=stop).run()
+
+
+@contextmanager
+def _relayed(stop: Stop, descriptor: int) -> Iterator[Events]:
+    """The events of a worker that has a supervisor: it tells them on, and shows nothing itself."""
+    from sofetch.events import Events
+    from sofetch.log import contain_stray_output
+    from sofetch.relay import relay_to
+    from sofetch.supervisor import stop_when_alone
+
+    stop_when_alone(stop, descriptor=sys.stdin.fileno())
+    events = Events(relay_to(descriptor))
+    contain_stray_output(events)
+    yield events
 
 
 @contextmanager
@@ -85,7 +155,7 @@ def _events(frame: Frame, log: LogSettings) -> Iterator[Events]:
 
 
 @contextmanager
-def _told_as_event(frame: Frame, log: LogSettings, events: Events) -> Iterator[None]:
+def _told_as_event(frame: Frame, log: LogSettings, events: Events, *, relayed: bool = False) -> Iterator[None]:
     """Where the log is JSON, what ends the run is its last line, and no line of stderr is anything but JSON."""
     from sofetch.errors import place_of
     from sofetch.events import Failed, Unexpected
@@ -93,7 +163,7 @@ def _told_as_event(frame: Frame, log: LogSettings, events: Events) -> Iterator[N
     try:
         yield
     except Exception as error:
-        if _pretty(log):
+        if _pretty(log) and not relayed:
             raise
         if isinstance(error, SofetchError):
             events.emit(Failed(code=error.code, what=error.what, hint=error.hint))
