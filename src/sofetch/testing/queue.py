@@ -1,45 +1,37 @@
-"""An SQS queue in memory: visibility, receive counts, FIFO groups, dead letters, and faults on demand."""
+"""An SQS queue in memory: the model of SQS behind one lock, as a ``Transport``, with faults on demand."""
 
 from __future__ import annotations
 
-import threading
+import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from random import Random
+from threading import Condition
+from typing import NamedTuple, TypeVar
 
-from sofetch.errors import SofetchError, SourceRefused, SourceUnavailable
+from sofetch.errors import SofetchError, SourceUnavailable
 from sofetch.ports import Clock
-from sofetch.source.transport import EntryFailure, RawMessage, VisibilityChange
+from sofetch.source.transport import MAX_BATCH_ENTRIES, EntryFailure, RawMessage, VisibilityChange
+from sofetch.testing.queue_faults import CallFaults, Fault, FaultPlan, LostAnswer
+from sofetch.testing.queue_model import Entry, QueueModel
+from sofetch.testing.queue_rules import Counts, QueueRules
 
-_FOREVER = float("inf")
+T = TypeVar("T")
 
 
-@dataclass(slots=True, repr=False)
-class _Stored:
-    message_id: str
+class _Content(NamedTuple):
     body: bytes
-    sent_ms: int
-    group_id: str | None
-    sequence_number: str | None
     attributes: Mapping[str, str]
-    visible_at: float = 0.0
-    receive_count: int = 0
-    receipt_handle: str | None = None
-
-
-@dataclass(slots=True)
-class _Faults:
-    receives: list[SofetchError] = field(default_factory=list)
-    deletes: list[EntryFailure | SofetchError] = field(default_factory=list)
-    changes: list[EntryFailure | SofetchError] = field(default_factory=list)
 
 
 class MemoryQueue:
-    """A queue that behaves like SQS: visibility, receive counts, receipt handles, FIFO groups, dead letters.
+    """A queue that behaves like SQS: visibility, receive counts, receipt handles, delays, FIFO groups, dead letters.
 
-    Only the newest receipt handle of a message works. ``fail_*`` plan faults, used up one by one; ``redeliver`` makes a
-    message in flight visible again, as if its timeout had run out. Safe to use from many threads. Fills ``Transport``.
+    Every call costs O(log n) of the messages there are. ``rules`` sets what SQS leaves open, ``seed`` makes ids (and,
+    with ``disorder``, the order of a standard queue) the same in every run. ``fail_*`` plan faults, used up call by
+    call. Safe to use from many threads. Fills ``Transport``; with ``wait_seconds=0`` a receive never waits.
     """
 
     def __init__(
@@ -49,16 +41,28 @@ class MemoryQueue:
         name: str = "queue",
         visibility_timeout_seconds: int = 30,
         max_receive_count: int | None = None,
+        dead_letter_queue: MemoryQueue | None = None,
+        rules: QueueRules | None = None,
+        seed: int | None = None,
+        disorder: int = 0,
     ) -> None:
+        rules = rules or QueueRules(visibility_timeout_seconds, max_receive_count=max_receive_count)
+        chance = Random() if seed is None else Random(seed)  # noqa: S311  # an order, not a secret
+        self._model: QueueModel[_Content] = QueueModel(
+            clock=clock,
+            name=name,
+            rules=replace(rules, fifo=True) if name.endswith(".fifo") else rules,
+            bury=self._bury,
+            chance=chance if disorder else None,
+            disorder=disorder,
+        )
         self._clock = clock
         self._name = name
-        self._timeout_seconds = visibility_timeout_seconds
-        self._max_receive_count = max_receive_count
-        self._stored: dict[str, _Stored] = {}
-        self._changed = threading.Condition()
+        self._new_id = _random_id if seed is None else seeded_ids(seed)
+        self._dead_letter_queue = dead_letter_queue
+        self._changed = Condition()
         self._interrupted = False
-        self._faults = _Faults()
-        self._sequence = 0
+        self._receive_faults, self._delete_faults, self._change_faults = FaultPlan(), FaultPlan(), FaultPlan()
         self.dead_letters: list[str] = []
         self.calls: Counter[str] = Counter()
 
@@ -72,58 +76,80 @@ class MemoryQueue:
         sent_ms: int | None = None,
         group_id: str | None = None,
         attributes: Mapping[str, str] | None = None,
+        deduplication_id: str | None = None,
+        delay_seconds: float | None = None,
     ) -> str:
-        """Put a message on the queue; its id."""
+        """Put a message on the queue; its id. One sent twice within five minutes is kept once, under its first id."""
         with self._changed:
-            self._sequence += 1
-            stored = _Stored(
-                message_id=message_id or str(uuid.uuid4()),
-                body=body,
-                sent_ms=self._clock.now_ms() if sent_ms is None else sent_ms,
+            sent = self._model.send(
+                _Content(body, dict(attributes) if attributes else {}),
+                message_id=message_id or self._new_id(),
+                sent_ms=sent_ms,
                 group_id=group_id,
-                sequence_number=None if group_id is None else str(self._sequence),
-                attributes=dict(attributes or {}),
+                deduplication_id=deduplication_id,
+                delay_seconds=delay_seconds,
             )
-            self._stored[stored.message_id] = stored
             self._changed.notify_all()
-            return stored.message_id
+            return sent.message_id
 
     def send_all(self, bodies: Iterable[bytes]) -> list[str]:
         """Put messages on the queue; their ids."""
         return [self.send(body) for body in bodies]
 
+    def redrive_to(self, queue: MemoryQueue) -> dict[str, str]:
+        """Move what is visible to another queue, as SQS's own redrive does: new ids and send times, by old id."""
+        with self._changed:
+            entries = self._model.take_visible()
+        return {
+            entry.message_id: queue.send(
+                entry.payload.body, group_id=entry.group_id, attributes=entry.payload.attributes
+            )
+            for entry in entries
+        }
+
     def redeliver(self, message_id: str) -> None:
         """Make a message visible again, whoever holds it: its next delivery is a duplicate."""
         with self._changed:
-            self._stored[message_id].visible_at = 0.0
+            self._model.redeliver(message_id)
             self._changed.notify_all()
 
-    def fail_receives(self, *errors: SofetchError) -> None:
-        """Make the next receive calls raise, one error each."""
-        self._faults.receives.extend(errors)
+    def duplicate(self, message_id: str) -> None:
+        """Bring one more copy of a message, in flight or not, perhaps both in one answer. A standard queue may."""
+        with self._changed:
+            self._model.duplicate(message_id)
+            self._changed.notify_all()
 
-    def fail_deletes(self, *faults: EntryFailure | SofetchError) -> None:
-        """Make the next delete calls fail: an entry of a call that is answered, or the whole call by an error."""
-        self._faults.deletes.extend(faults)
+    def fail_receives(self, *errors: SofetchError | LostAnswer) -> None:
+        """Make the next receive calls raise, one error each; with ``LostAnswer`` the messages are in flight then."""
+        self._receive_faults.extend(errors)
 
-    def fail_visibility_changes(self, *faults: EntryFailure | SofetchError) -> None:
+    def fail_deletes(self, *faults: Fault) -> None:
+        """Make the next delete calls fail: entries of a call that is answered, or the whole call by an error."""
+        self._delete_faults.extend(faults)
+
+    def fail_visibility_changes(self, *faults: Fault) -> None:
         """Make the next changes of visibility fail, as ``fail_deletes``."""
-        self._faults.changes.extend(faults)
+        self._change_faults.extend(faults)
 
     def message_ids(self) -> set[str]:
         """Messages that are not deleted, visible or not."""
         with self._changed:
-            return set(self._stored)
+            return {entry.message_id for entry in self._model.entries()}
 
     def visible_ids(self) -> set[str]:
-        """Messages that a receive could bring now."""
+        """Messages that are neither in flight nor delayed."""
         with self._changed:
-            return {stored.message_id for stored in self._stored.values() if self._is_visible(stored)}
+            return {entry.message_id for entry in self._model.entries() if entry.ready}
+
+    def counts(self) -> Counts:
+        """How many messages are visible, in flight and delayed, without listing them."""
+        with self._changed:
+            return self._model.counts()
 
     def receive_count(self, message_id: str) -> int:
         """How often a message was received."""
         with self._changed:
-            return self._stored[message_id].receive_count
+            return self._model.entry(message_id).receive_count
 
     # What a source does: Transport
 
@@ -134,55 +160,43 @@ class MemoryQueue:
 
     def visibility_timeout_seconds(self) -> int:
         """The queue's own visibility timeout."""
-        return self._timeout_seconds
+        return self._model.rules.visibility_timeout_seconds
 
     def receive(self, *, max_messages: int, wait_seconds: float, visibility_timeout_seconds: float) -> list[RawMessage]:
         """Up to ten visible messages; waits (in real time) for the first, until interrupted."""
         with self._changed:
             self.calls["receive"] += 1
-            if self._faults.receives:
-                raise self._faults.receives.pop(0)
+            faults = self._receive_faults.begin()
             if wait_seconds > 0:
-                self._changed.wait_for(lambda: self._interrupted or self._any_visible(), timeout=wait_seconds)
-            return self._hand_out(min(max_messages, 10), self._clock.monotonic() + visibility_timeout_seconds)
+                self._wait(wait_seconds)
+            elif self._model.is_full() and not self._model.rules.fifo:
+                raise SourceUnavailable("the queue answers OverLimit", hint="delete some of what is in flight")
+            received = self._model.receive(
+                min(max_messages, MAX_BATCH_ENTRIES), visibility_seconds=visibility_timeout_seconds
+            )
+            faults.end()
+            return [_raw(entry, handle) for entry, handle in received]
 
     def delete_batch(self, receipt_handles: Sequence[str]) -> list[EntryFailure]:
-        """Delete by receipt handle; a handle that is not a message's newest fails."""
+        """Delete by receipt handle; the entries that failed. What an old handle does is for ``rules`` to say."""
         with self._changed:
             self.calls["delete"] += 1
-            failures = self._planned_failures(self._faults.deletes)
-            for at, handle in enumerate(receipt_handles):
-                if at in failures:
-                    continue
-                stored = self._by_handle(handle)
-                if stored is None:
-                    failures[at] = EntryFailure(at, "ReceiptHandleIsInvalid", True)
-                else:
-                    del self._stored[stored.message_id]
-            return list(failures.values())
+            faults = self._delete_faults.begin()
+            return self._settle(faults, receipt_handles, self._model.delete)
 
     def change_visibility_batch(self, changes: Sequence[VisibilityChange]) -> list[EntryFailure]:
-        """Set visibility by receipt handle; a handle that is not a message's newest fails."""
+        """Set visibility by receipt handle; the entries that failed, as those of messages not in flight do."""
         with self._changed:
             self.calls["change_visibility"] += 1
-            failures = self._planned_failures(self._faults.changes)
-            for at, change in enumerate(changes):
-                if at in failures:
-                    continue
-                stored = self._by_handle(change.receipt_handle)
-                if stored is None:
-                    failures[at] = EntryFailure(at, "ReceiptHandleIsInvalid", True)
-                else:
-                    stored.visible_at = self._clock.monotonic() + change.seconds
-            self._changed.notify_all()
-            return list(failures.values())
+            faults = self._change_faults.begin()
+            return self._settle(
+                faults, changes, lambda change: self._model.change_visibility(change.receipt_handle, change.seconds)
+            )
 
     def hold(self, receipt_handle: str) -> None:
         """Keep a message invisible until its visibility is changed: what a perfect heartbeat comes to."""
         with self._changed:
-            stored = self._by_handle(receipt_handle)
-            if stored is not None:
-                stored.visible_at = _FOREVER
+            self._model.hold(receipt_handle)
 
     def interrupt(self) -> None:
         """End the receive calls under way."""
@@ -195,64 +209,63 @@ class MemoryQueue:
         with self._changed:
             self._interrupted = False
 
-    def _planned_failures(self, planned: list[EntryFailure | SofetchError]) -> dict[int, EntryFailure]:
-        if not planned:
-            return {}
-        fault = planned.pop(0)
-        if isinstance(fault, SofetchError):
-            raise fault
-        return {fault.position: fault}
+    def _wait(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not (self._interrupted or self._model.anything_to_receive()):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            self._changed.wait(min(left, max(self._model.next_change_at() - self._clock.monotonic(), 0.001)))
 
-    def _by_handle(self, handle: str) -> _Stored | None:
-        return next((stored for stored in self._stored.values() if stored.receipt_handle == handle), None)
-
-    def _is_visible(self, stored: _Stored) -> bool:
-        return stored.visible_at <= self._clock.monotonic()
-
-    def _any_visible(self) -> bool:
-        return any(self._is_visible(stored) for stored in self._stored.values())
-
-    def _hand_out(self, count: int, visible_at: float) -> list[RawMessage]:
-        blocked = {stored.group_id for stored in self._stored.values() if not self._is_visible(stored)} - {None}
-        out: list[RawMessage] = []
-        for stored in list(self._stored.values()):
-            if len(out) == count:
-                break
-            if not self._is_visible(stored) or stored.group_id in blocked or self._buried(stored):
+    def _settle(
+        self, faults: CallFaults, items: Sequence[T], settle_one: Callable[[T], str | None]
+    ) -> list[EntryFailure]:
+        failures = dict(faults.failures)
+        for at, item in enumerate(items):
+            if at in failures or at in faults.lost:
                 continue
-            stored.receive_count += 1
-            stored.receipt_handle = uuid.uuid4().hex
-            stored.visible_at = visible_at
-            out.append(_raw(stored))
-        return out
+            code = settle_one(item)
+            if code is not None:
+                failures[at] = EntryFailure(at, code, True)
+        self._changed.notify_all()
+        faults.end()
+        return list(failures.values())
 
-    def _buried(self, stored: _Stored) -> bool:
-        if self._max_receive_count is None or stored.receive_count < self._max_receive_count:
-            return False
-        del self._stored[stored.message_id]
-        self.dead_letters.append(stored.message_id)
-        return True
-
-
-def unavailable_source() -> SourceUnavailable:
-    """The error of a queue that does not answer, for ``MemoryQueue.fail_*``."""
-    return SourceUnavailable("the queue does not answer", hint="this fault was planned by a test")
-
-
-def refused_source() -> SourceRefused:
-    """The error of a queue that denies the call, for ``MemoryQueue.fail_*``."""
-    return SourceRefused("the queue denies the call", hint="this fault was planned by a test")
+    def _bury(self, entry: Entry[_Content]) -> None:
+        self.dead_letters.append(entry.message_id)
+        if self._dead_letter_queue is not None:
+            self._dead_letter_queue.send(
+                entry.payload.body,
+                message_id=entry.message_id,  # SQS keeps the id and the send time when it moves a message itself
+                sent_ms=entry.sent_ms,
+                group_id=entry.group_id,
+                attributes=entry.payload.attributes,
+            )
 
 
-def _raw(stored: _Stored) -> RawMessage:
-    assert stored.receipt_handle is not None  # noqa: S101  # set when it is handed out
+def seeded_ids(seed: int) -> Callable[[], str]:
+    """Message ids that look like SQS's and are the same for the same seed."""
+    bits = Random(f"ids {seed}").getrandbits  # noqa: S311  # names, not secrets
+
+    def new_id() -> str:
+        text = f"{bits(128):032x}"
+        return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
+
+    return new_id
+
+
+def _random_id() -> str:
+    return str(uuid.uuid4())
+
+
+def _raw(entry: Entry[_Content], receipt_handle: str) -> RawMessage:
     return RawMessage(
-        id=stored.message_id,
-        receipt_handle=stored.receipt_handle,
-        body=stored.body,
-        sent_ms=stored.sent_ms,
-        receive_count=stored.receive_count,
-        group_id=stored.group_id,
-        sequence_number=stored.sequence_number,
-        attributes=stored.attributes,
+        id=entry.message_id,
+        receipt_handle=receipt_handle,
+        body=entry.payload.body,
+        sent_ms=entry.sent_ms,
+        receive_count=entry.receive_count,
+        group_id=entry.group_id,
+        sequence_number=entry.sequence_number,
+        attributes=entry.payload.attributes,
     )

@@ -50,7 +50,7 @@ class MemorySource:
 
     def drained(self) -> bool:
         """Nothing is visible and nothing is held."""
-        return not self._handles and not self._queue.visible_ids()
+        return not self._handles and not self._queue.counts().visible
 
     def close(self, *, grace_seconds: float) -> None:  # noqa: ARG002
         """Release what is held."""
