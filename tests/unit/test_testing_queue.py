@@ -224,6 +224,19 @@ def test_a_group_goes_on_behind_a_message_that_was_buried(clock: FakeClock) -> N
     assert queue.dead_letters == ids[:1]
 
 
+def test_a_group_that_went_on_behind_a_buried_message_is_found_again(clock: FakeClock) -> None:
+    queue = MemoryQueue(clock=clock, name="q.fifo", rules=QueueRules(max_receive_count=1))
+    queue.send(b"1", group_id="g")
+    take(queue, seconds=0)
+    second = queue.send(b"2", group_id="g")
+    queue.send(b"3", group_id="g")
+    assert bodies(take(queue, 1)) == [b"2"]
+    assert take(queue) == []
+    queue.redeliver(second)
+    assert bodies(take(queue)) == [b"3"]
+    assert len(queue.dead_letters) == 2
+
+
 def test_a_delayed_message_holds_up_its_group(clock: FakeClock) -> None:
     queue = MemoryQueue(clock=clock, name="q.fifo")
     queue.send(b"1", group_id="g", delay_seconds=5)
