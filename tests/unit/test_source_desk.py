@@ -8,6 +8,7 @@ from sofetch.ack import Acknowledgement
 from sofetch.errors import SourceRefused, SourceUnavailable
 from sofetch.record import Message
 from sofetch.source.agenda import Agenda
+from sofetch.source.clerk import Clerk
 from sofetch.source.desk import Desk
 from sofetch.source.pace import Pace
 from sofetch.source.registry import Registry
@@ -22,7 +23,8 @@ class Round:
         self.clock = FakeClock()
         registry = Registry(max_messages=100, max_bytes=1 << 24)
         agenda = Agenda(registry, jitter=lambda: 1.0)
-        self.desk = Desk(registry, agenda, Pace(receivers=1, wait_seconds=1), clock=self.clock, queue="q")
+        clerk = Clerk(registry, agenda, Pace(receivers=1, wait_seconds=1), queue="q")
+        self.desk = Desk(clerk, clock=self.clock)
         self.gather()
         self.receive([RawMessage(id="a", receipt_handle="h", body=b"{}")])
         assert [message.id for message in self.gather()] == ["a"]

@@ -15,7 +15,7 @@ from sofetch.faults import crash_point
 from sofetch.ports import Clock
 from sofetch.source.agenda import Call, Work
 from sofetch.source.desk import Desk
-from sofetch.source.transport import EntryFailure, RawMessage, Transport, VisibilityChange
+from sofetch.source.transport import EntryFailure, Transport, VisibilityChange
 
 
 class Fleet:
@@ -66,7 +66,7 @@ def receiving_step(
         except (SourceUnavailable, SourceRefused) as error:
             desk.receive_failed(permit, error)
         else:
-            desk.arrived(permit, in_group_order(raws))
+            desk.arrived(permit, raws)
         return True
 
     return step
@@ -89,16 +89,6 @@ def deleting_step(desk: Desk, transport: Transport, *, clock: Clock) -> Callable
         return True
 
     return step
-
-
-def in_group_order(raws: list[RawMessage]) -> list[RawMessage]:
-    """The messages of a FIFO queue by sequence number; others as they came.
-
-    SQS gives a group's next messages only once those in flight are settled, so order within one answer is enough.
-    """
-    if not all(raw.sequence_number is not None for raw in raws):
-        return raws
-    return sorted(raws, key=lambda raw: int(raw.sequence_number or 0))
 
 
 def _call(transport: Transport, work: Work) -> list[EntryFailure]:

@@ -7,6 +7,7 @@ clock, no calls. Whoever uses it from several threads holds a lock (``desk``).
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -106,7 +107,7 @@ class Registry:
         self._reserved_messages -= reservation.messages
         self._reserved_bytes -= reservation.bytes
 
-    def learn_sizes(self, raws: list[RawMessage]) -> None:
+    def learn_sizes(self, raws: Sequence[RawMessage]) -> None:
         """Adjust the expected body size to what a call brought."""
         if raws:
             remembered = self._expected_bytes * _FORGETTING if self._sizes_known else 0

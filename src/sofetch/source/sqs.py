@@ -1,7 +1,7 @@
 """The SQS source: fills ``ports.Source`` with a receiving fleet and a deleting fleet round one desk.
 
 Owns the order of starting and closing. The rules are in ``registry`` (what is held), ``agenda`` (what to call),
-``pace`` (how many poll) and ``desk`` (their lock); the wire is a ``Transport``.
+``pace`` (how many poll) and ``clerk`` (the three together); ``desk`` is its lock, the wire is a ``Transport``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from sofetch.ports import Clock
 from sofetch.record import Message
 from sofetch.settings import SourceSettings
 from sofetch.source.agenda import Agenda
-from sofetch.source.desk import Desk, SourceState
+from sofetch.source.clerk import Clerk, SourceState
+from sofetch.source.desk import Desk
 from sofetch.source.fleets import Fleet, deleting_step, receiving_step
 from sofetch.source.pace import Pace
 from sofetch.source.registry import Registry
@@ -39,7 +40,8 @@ class SqsSource:
         self._timeout_seconds = 30
         registry = Registry(max_messages=settings.max_in_flight, max_bytes=settings.max_in_flight_bytes)
         pace = Pace(receivers=settings.receivers, wait_seconds=settings.wait_seconds)
-        self._desk = desk = Desk(registry, Agenda(registry), pace, clock=clock, queue=transport.queue_name)
+        clerk = Clerk(registry, Agenda(registry), pace, queue=transport.queue_name)
+        self._desk = desk = Desk(clerk, clock=clock)
         receive = receiving_step(desk, transport, visibility_timeout_seconds=lambda: self._timeout_seconds)
         self._receivers = Fleet("receive", size=settings.receivers, desk=desk, step=receive)
         work = deleting_step(desk, transport, clock=clock)
