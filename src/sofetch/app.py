@@ -12,6 +12,8 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
 from sofetch import __version__
 from sofetch.clock import SystemClock
 from sofetch.decode import compile_decoder
@@ -115,6 +117,7 @@ class Pipeline:
         )
         summary = worker.run(drain=drain, max_messages=max_messages)
         self._source.flush(timeout_seconds=FLUSH_SECONDS)
+        summary = msgspec.structs.replace(summary, calls=self._source.calls())
         self._events.emit(_stopped(summary))
         return summary
 
@@ -156,4 +159,5 @@ def _stopped(summary: Summary) -> Stopped:
         quarantined=summary.quarantined,
         released=summary.released,
         seconds=summary.seconds,
+        **msgspec.structs.asdict(summary.calls),
     )

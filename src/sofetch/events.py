@@ -179,7 +179,7 @@ class LibraryWarning(Event, frozen=True, kw_only=True):
 
 
 class Stopped(Event, frozen=True, kw_only=True):
-    """The worker ended in good order."""
+    """The worker ended in good order: its messages by outcome, its calls to the queue, and what they are billed as."""
 
     received: int
     loaded: int
@@ -187,6 +187,11 @@ class Stopped(Event, frozen=True, kw_only=True):
     quarantined: int
     released: int
     seconds: float
+    receives: int = 0
+    empty_receives: int = 0
+    deletes: int = 0
+    visibility_changes: int = 0
+    requests: int = 0
 
 
 class ProcessStarted(Event, frozen=True, kw_only=True):

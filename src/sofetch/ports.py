@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from sofetch.ack import Acknowledgement
+from sofetch.calls import Calls
 from sofetch.record import LoadResult, MaskedRecord, Message, SealedRejection, Vaulted
 
 
@@ -35,6 +36,10 @@ class Source(Protocol):
 
     def drained(self) -> bool:
         """True if the queue said, since the last message came, that nothing waits and nothing is held here."""
+        ...
+
+    def calls(self) -> Calls:
+        """The calls that were made to the queue so far."""
         ...
 
     def close(self, *, grace_seconds: float) -> None:

@@ -250,6 +250,18 @@ class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     ] = 1_048_576
 
 
+class CostSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[cost]: what the queue costs, for the summary of a run."""
+
+    dollars_per_million_requests: Annotated[
+        Annotated[float, Meta(ge=0)] | None,
+        Meta(
+            description="Price of a million SQS requests. Default: 0.40, and 0.50 for a FIFO queue, Amazon's prices in "
+            "us-east-1."
+        ),
+    ] = None
+
+
 class LogSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """[log]: the log on standard error."""
 
@@ -347,6 +359,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     erasure: ErasureSettings = field(default_factory=ErasureSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     log: LogSettings = field(default_factory=LogSettings)
+    cost: CostSettings = field(default_factory=CostSettings)
 
     @property
     def pipeline_name(self) -> str:

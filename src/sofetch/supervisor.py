@@ -17,6 +17,7 @@ from enum import Enum, auto
 from pathlib import Path
 
 from sofetch.backoff import backoff_seconds
+from sofetch.calls import Calls
 from sofetch.errors import ExitCode, SofetchError
 from sofetch.events import BatchDone, Event, Events, Failed, MessagesQuarantined, ProcessEnded, ProcessStarted, Stopped
 from sofetch.ports import Clock
@@ -30,6 +31,7 @@ FUTILE_STARTS = 5
 _LOOK_SECONDS = 0.2
 _READ_BYTES = 65_536
 _COUNTS = ("received", "loaded", "duplicates", "quarantined", "released", "batches")
+_CALLS = Calls.__struct_fields__
 
 
 class End(Enum):
@@ -111,6 +113,7 @@ class _Process:
                 )
             case Stopped():
                 self.counts |= Counter(received=event.received, released=event.released)
+                self.counts += Counter({name: getattr(event, name) for name in _CALLS})
             case Failed():
                 self.failed = event
             case _:
@@ -234,6 +237,7 @@ class Supervisor:
             seconds=round(seconds, 3),
             stopped_by=self._stop.reason if self._stop.asked else "drained",
             quarantined_by_reason=dict(self._reasons),
+            calls=Calls(**{name: self._counts[name] for name in _CALLS}),
         )
 
 

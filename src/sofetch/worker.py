@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from sofetch import events as told
 from sofetch.ack import Acknowledgement, decide
+from sofetch.calls import Calls
 from sofetch.events import Events
 from sofetch.faults import crash_point
 from sofetch.outages import Outages
@@ -38,6 +39,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     seconds: float
     stopped_by: str
     quarantined_by_reason: dict[str, int]
+    calls: Calls = Calls()
 
 
 class Worker:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 
 from sofetch.ack import Acknowledgement
+from sofetch.calls import Calls
 from sofetch.ports import Source
 from sofetch.record import Message
 from sources import Bench
@@ -145,6 +146,20 @@ def test_drained_is_said_only_when_nothing_waits_and_nothing_is_held(bench: Benc
 def test_an_empty_queue_is_drained(bench: Bench) -> None:
     with opened(bench) as source:
         assert drain(source)
+
+
+def test_calls_are_counted_by_kind(bench: Bench) -> None:
+    bench.send(BODIES[:3])
+    with opened(bench) as source:
+        assert source.calls() == Calls()
+        messages = receive(source, 3)
+        source.acknowledge(Acknowledgement(delete=ids(messages[:2]), release=ids(messages[2:])))
+        assert source.flush(timeout_seconds=10)
+        made = source.calls()
+    assert made.receives - made.empty_receives >= 1
+    assert made.deletes >= 1
+    assert made.visibility_changes >= 1
+    assert made.requests == made.total
 
 
 def test_close_ends_every_thread_and_may_be_called_again(bench: Bench) -> None:

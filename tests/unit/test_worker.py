@@ -9,6 +9,7 @@ import pytest
 
 from sofetch.ack import Acknowledgement
 from sofetch.backoff import LONGEST_SECONDS, backoff_seconds
+from sofetch.calls import Calls
 from sofetch.errors import SinkRefused, SinkUnavailable, SofetchError, SourceUnavailable
 from sofetch.events import Event, Events, Outage, Recovered
 from sofetch.pipeline import Steps
@@ -57,6 +58,9 @@ class ScriptedSource:
 
     def flush(self, *, timeout_seconds: float) -> bool:
         return True
+
+    def calls(self) -> Calls:
+        return Calls()
 
     def drained(self) -> bool:
         return not self.script

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sofetch.calls import advice, dollars_for_a_million, price
 from sofetch.cli.frame import KEY_ENV, OVERRIDE_ENV, QUEUE_ENV, SINK_ENV, Frame, command
 from sofetch.cli.text import count, duration
 from sofetch.errors import ExitCode, SofetchError
@@ -83,7 +84,7 @@ def run(
         summary = _supervise(frame, settings, processes=processes, drain=drain)
     else:
         summary = _run(frame, settings, drain=drain, max_messages=max_messages, relay_to=relay_to)
-    _show_summary(frame, summary)
+    _show_summary(frame, summary, settings)
 
 
 def _run(frame: Frame, settings: Settings, *, drain: bool, max_messages: int | None, relay_to: int | None) -> Summary:
@@ -188,7 +189,7 @@ def _apply_schema(frame: Frame, settings: Settings) -> None:
         frame.note(f"schema: {count(len(applied), 'step')} applied")
 
 
-def _show_summary(frame: Frame, summary: Summary) -> None:
+def _show_summary(frame: Frame, summary: Summary, settings: Settings) -> None:
     import msgspec
 
     if frame.json:
@@ -204,9 +205,35 @@ def _show_summary(frame: Frame, summary: Summary) -> None:
     digits = max(len(f"{number:,}") for number, _ in counts.values())
     for name, (number, meaning) in counts.items():
         frame.say(f"{name:<12} {number:>{digits},}{'  ' + meaning if number and meaning else ''}")
+    for line in _cost(summary, settings):
+        frame.say(line)
     frame.say(_closing(summary))
     if summary.quarantined:
         frame.note("  → sofetch quarantine list")
+    source = settings.source
+    for line in advice(
+        summary.calls, messages=summary.received, wait_seconds=source.wait_seconds, receivers=source.receivers
+    ):
+        frame.note(f"  → {line}")
+
+
+def _cost(summary: Summary, settings: Settings) -> Iterator[str]:
+    """The calls to the queue, and what a million messages would cost at this rate."""
+    calls = summary.calls
+    if not calls.total:
+        return
+    empty = f", {calls.empty_receives:,} of them empty" if calls.empty_receives else ""
+    yield (
+        f"calls        {calls.total:,} to the queue: {count(calls.receives, 'receive')}{empty}; "
+        f"{count(calls.deletes, 'delete')}; {count(calls.visibility_changes, 'change')} of visibility"
+    )
+    if summary.received:
+        dollars = price(settings.source.queue, settings.cost.dollars_per_million_requests)
+        million = dollars_for_a_million(calls, messages=summary.received, dollars_per_million_requests=dollars)
+        yield (
+            f"cost         ${million:.2f} for a million messages: {calls.requests / summary.received:.2f} requests a "
+            f"message, at ${dollars:.2f} a million"
+        )
 
 
 def _reasons(summary: Summary) -> str:

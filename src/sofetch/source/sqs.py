@@ -10,6 +10,7 @@ import threading
 from collections.abc import Sequence
 
 from sofetch.ack import Acknowledgement
+from sofetch.calls import Calls
 from sofetch.ports import Clock
 from sofetch.record import Message
 from sofetch.settings import SourceSettings
@@ -17,6 +18,7 @@ from sofetch.source.agenda import Agenda
 from sofetch.source.clerk import Clerk, SourceState
 from sofetch.source.desk import Desk
 from sofetch.source.fleets import Fleet, deleting_step, receiving_step
+from sofetch.source.metered import MeteredTransport
 from sofetch.source.pace import Pace
 from sofetch.source.registry import Registry
 from sofetch.source.transport import Transport
@@ -34,7 +36,7 @@ class SqsSource:
     """
 
     def __init__(self, settings: SourceSettings, *, transport: Transport, clock: Clock) -> None:
-        self._transport = transport
+        self._transport = transport = MeteredTransport(transport)
         self._clock = clock
         self._configured_timeout_seconds = settings.visibility_timeout_seconds
         self._timeout_seconds = 30
@@ -69,6 +71,10 @@ class SqsSource:
     def drained(self) -> bool:
         """Nothing was visible in the queue, and nothing is held here."""
         return self._desk.drained()
+
+    def calls(self) -> Calls:
+        """The calls that were made to the queue so far."""
+        return self._transport.calls()
 
     def state(self) -> SourceState:
         """Counts for health and metrics."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sofetch.ack import Acknowledgement
+from sofetch.calls import Calls
 from sofetch.ports import Clock
 from sofetch.record import Message
+from sofetch.source.metered import MeteredTransport
 from sofetch.source.transport import RawMessage, VisibilityChange
 from sofetch.testing.queue import MemoryQueue
 
@@ -16,6 +18,7 @@ class MemorySource:
 
     def __init__(self, queue: MemoryQueue, *, clock: Clock) -> None:
         self._queue = queue
+        self._wire = MeteredTransport(queue)
         self._clock = clock
         self._handles: dict[str, str] = {}
         self._waiting: list[Message] = []
@@ -24,7 +27,7 @@ class MemorySource:
     def receive(self, *, max_messages: int, max_bytes: int, wait_seconds: float) -> Sequence[Message]:  # noqa: ARG002
         """What is visible now, within the limits; ``wait_seconds`` is not waited."""
         while not self._closed and len(self._waiting) < max_messages:
-            raws = self._queue.receive(
+            raws = self._wire.receive(
                 max_messages=10, wait_seconds=0, visibility_timeout_seconds=self._queue.visibility_timeout_seconds()
             )
             if not raws:
@@ -38,8 +41,8 @@ class MemorySource:
         for message_id in acknowledgement.delete:
             if message_id in self._given():
                 handle = self._handles.pop(message_id)
-                if self._queue.delete_batch([handle]):
-                    self._queue.delete_batch([handle])
+                if self._wire.delete_batch([handle]):
+                    self._wire.delete_batch([handle])
         for message_id in acknowledgement.release:
             if message_id in self._given():
                 self._release(message_id, acknowledgement.release_after_seconds)
@@ -51,6 +54,10 @@ class MemorySource:
     def drained(self) -> bool:
         """Nothing is visible and nothing is held."""
         return not self._handles and not self._queue.counts().visible
+
+    def calls(self) -> Calls:
+        """The calls that were made to the queue so far."""
+        return self._wire.calls()
 
     def close(self, *, grace_seconds: float) -> None:  # noqa: ARG002
         """Release what is held."""
@@ -80,5 +87,5 @@ class MemorySource:
 
     def _release(self, message_id: str, seconds: int) -> None:
         change = VisibilityChange(self._handles.pop(message_id), seconds)
-        if self._queue.change_visibility_batch([change]):
-            self._queue.change_visibility_batch([change])
+        if self._wire.change_visibility_batch([change]):
+            self._wire.change_visibility_batch([change])
