@@ -46,6 +46,14 @@ class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         Literal["auto", "json", "query"],
         Meta(description="Wire protocol; `auto` notices servers that speak only the old query/XML protocol."),
     ] = "auto"
+    transport: Annotated[
+        Literal["auto", "fast", "boto3"],
+        Meta(
+            description="How receives, deletes and extensions are called: `auto` takes the fast path where it can be "
+            "taken (JSON protocol, no proxy), else boto3; `fast` refuses to start where it cannot; `boto3` never "
+            "takes it."
+        ),
+    ] = "auto"
     wait_seconds: Annotated[
         int, Meta(ge=0, le=20, description="Long-poll time of one ReceiveMessage call, in seconds.")
     ] = 20

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal
 
 import pytest
 
 from sofetch.clock import SystemClock
 from sofetch.ports import Source
 from sofetch.settings import SourceSettings
-from sofetch.source.boto import open_transport
 from sofetch.source.control import QueueControl
+from sofetch.source.opening import open_transport
 from sofetch.source.sqs import SqsSource
 from sofetch.source.transport import VisibilityChange
 from sofetch.testing import MemoryQueue, MemorySource
@@ -33,14 +35,24 @@ def _sqs_on_memory(queue: MemoryQueue) -> Source:
 
 
 @pytest.fixture
-def _server_bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    endpoint: str = request.getfixturevalue("queue_endpoint")
-    name: str = request.getfixturevalue("queue_name")
-    settings = SourceSettings(queue=name, endpoint=endpoint, wait_seconds=1)
+def _boto3_bench(queue_endpoint: str, queue_name: str) -> Iterator[Bench]:
+    with _server_bench(queue_endpoint, queue_name, "boto3") as found:
+        yield found
+
+
+@pytest.fixture
+def _fast_bench(queue_endpoint: str, queue_name: str) -> Iterator[Bench]:
+    with _server_bench(queue_endpoint, queue_name, "fast") as found:
+        yield found
+
+
+@contextmanager
+def _server_bench(endpoint: str, name: str, transport: Literal["fast", "boto3"]) -> Iterator[Bench]:
+    settings = SourceSettings(queue=name, endpoint=endpoint, wait_seconds=1, transport=transport)
     opened: list[Recording] = []
 
     def open_source() -> Source:
-        opened.append(Recording(open_transport(settings)))
+        opened.append(Recording(open_transport(settings, clock=SystemClock())))
         return SqsSource(settings, transport=opened[-1], clock=SystemClock())
 
     with QueueControl.open(settings) as control:
@@ -55,7 +67,14 @@ def _server_bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
         yield Bench(open_source=open_source, send=control.send, remaining=remaining, redeliver=redeliver)
 
 
-@pytest.fixture(params=["memory", "sqs-on-memory", pytest.param("sqs-on-server", marks=pytest.mark.slow)])
+@pytest.fixture(
+    params=[
+        "memory",
+        "sqs-on-memory",
+        pytest.param("sqs-by-boto3", marks=pytest.mark.slow),
+        pytest.param("sqs-by-fast-path", marks=pytest.mark.slow),
+    ]
+)
 def bench(request: pytest.FixtureRequest) -> Bench:
     """Each source that keeps the contract, on a queue of its own."""
     match request.param:
@@ -63,6 +82,9 @@ def bench(request: pytest.FixtureRequest) -> Bench:
             return _memory_bench(lambda queue: MemorySource(queue, clock=SystemClock()))
         case "sqs-on-memory":
             return _memory_bench(_sqs_on_memory)
+        case "sqs-by-boto3":
+            by_boto3: Bench = request.getfixturevalue("_boto3_bench")
+            return by_boto3
         case _:
-            found: Bench = request.getfixturevalue("_server_bench")
-            return found
+            by_fast_path: Bench = request.getfixturevalue("_fast_bench")
+            return by_fast_path

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+import msgspec
 import pytest
 from botocore.stub import Stubber
 
@@ -197,3 +198,23 @@ def file_server(tmp_path: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
+
+
+@pytest.mark.parametrize(("transport", "told"), [("auto", "fast path"), ("fast", "fast path"), ("boto3", "boto3")])
+def test_check_tells_which_transport_is_used(
+    transport: Literal["auto", "fast", "boto3"], told: str, settings: SourceSettings
+) -> None:
+    findings = check_source(
+        msgspec.structs.replace(settings, transport=transport), batch=BatchSettings(), ledger_days=35
+    )
+    (finding,) = (finding for finding in findings if finding.code == "transport")
+    assert (finding.severity, f"called by {told}" in finding.what or f"by the {told}" in finding.what) == ("ok", True)
+
+
+def test_check_refuses_a_fast_path_that_is_insisted_on_and_cannot_be_taken(settings: SourceSettings) -> None:
+    forms = msgspec.structs.replace(settings, protocol="query")
+    (told,) = (it for it in check_source(forms, batch=BatchSettings(), ledger_days=35) if it.code == "transport")
+    assert (told.severity, "query protocol" in told.what) == ("ok", True)
+    insisted = msgspec.structs.replace(forms, transport="fast")
+    (told,) = (it for it in check_source(insisted, batch=BatchSettings(), ledger_days=35) if it.code == "transport")
+    assert (told.severity, "query protocol" in told.what) == ("error", True)

@@ -1,4 +1,4 @@
-"""The source against a real server behind a proxy that makes SQS's bad days."""
+"""The source against a real server behind a proxy that makes SQS's bad days, by boto3 and by the fast path."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Literal
 from urllib.error import HTTPError
 
 import pytest
@@ -20,6 +21,7 @@ from sofetch.source.control import QueueControl
 from sofetch.source.sqs import SqsSource
 
 pytestmark = pytest.mark.slow
+TransportName = Literal["fast", "boto3"]
 _TRIES = 400
 _FAULTS = ["500", "503", "throttled", "truncated", "reset", "wrong type", "lost answer", "empty"]
 _JSON = "application/x-amz-json-1.0"
@@ -106,6 +108,13 @@ def proxy(queue_endpoint: str) -> Iterator[Proxy]:
         thread.join()
 
 
+@pytest.fixture(params=["boto3", "fast"])
+def transport(request: pytest.FixtureRequest) -> TransportName:
+    """Every fault is borne by both."""
+    name: TransportName = request.param
+    return name
+
+
 @pytest.fixture
 def control(queue_endpoint: str, queue_name: str) -> Iterator[QueueControl]:
     with QueueControl.open(SourceSettings(queue=queue_name, endpoint=queue_endpoint)) as control:
@@ -136,10 +145,12 @@ def move_all(source: SqsSource, count: int) -> set[str]:
 @pytest.mark.parametrize(
     "fault", ["500", "503", "throttled", "truncated", "reset", "wrong type", "lost answer", "empty"]
 )
-def test_deletes_survive(fault: str, proxy: Proxy, control: QueueControl) -> None:
+def test_deletes_survive(fault: str, proxy: Proxy, control: QueueControl, transport: TransportName) -> None:
     proxy.faults = {"DeleteMessageBatch": [fault] * 4}
     control.send([b"x"] * 20)
-    source = open_source(SourceSettings(queue=control.name, endpoint=proxy.url, wait_seconds=1), clock=SystemClock())
+    source = open_source(
+        SourceSettings(queue=control.name, endpoint=proxy.url, transport=transport, wait_seconds=1), clock=SystemClock()
+    )
     try:
         assert len(move_all(source, 20)) == 20
         assert remaining(control) == 0
@@ -149,10 +160,12 @@ def test_deletes_survive(fault: str, proxy: Proxy, control: QueueControl) -> Non
 
 
 @pytest.mark.parametrize("fault", ["500", "503", "throttled", "reset", "wrong type", "empty"])
-def test_receives_survive(fault: str, proxy: Proxy, control: QueueControl) -> None:
+def test_receives_survive(fault: str, proxy: Proxy, control: QueueControl, transport: TransportName) -> None:
     proxy.faults = {"ReceiveMessage": [fault] * 4}
     control.send([b"x"] * 20)
-    source = open_source(SourceSettings(queue=control.name, endpoint=proxy.url, wait_seconds=1), clock=SystemClock())
+    source = open_source(
+        SourceSettings(queue=control.name, endpoint=proxy.url, transport=transport, wait_seconds=1), clock=SystemClock()
+    )
     try:
         assert len(move_all(source, 20)) == 20
         assert remaining(control) == 0
@@ -162,11 +175,13 @@ def test_receives_survive(fault: str, proxy: Proxy, control: QueueControl) -> No
 
 @pytest.mark.parametrize("fault", ["truncated", "lost answer"])
 def test_messages_of_an_answer_that_was_lost_come_again_and_nothing_is_deleted(
-    fault: str, proxy: Proxy, control: QueueControl
+    fault: str, proxy: Proxy, control: QueueControl, transport: TransportName
 ) -> None:
     proxy.faults = {"ReceiveMessage": [fault]}
     control.send([b"x"] * 10)
-    settings = SourceSettings(queue=control.name, endpoint=proxy.url, wait_seconds=1, visibility_timeout_seconds=2)
+    settings = SourceSettings(
+        queue=control.name, endpoint=proxy.url, transport=transport, wait_seconds=1, visibility_timeout_seconds=2
+    )
     source = open_source(settings, clock=SystemClock())
     try:
         assert len(move_all(source, 10)) == 10
@@ -176,11 +191,13 @@ def test_messages_of_an_answer_that_was_lost_come_again_and_nothing_is_deleted(
 
 
 def test_a_held_message_stays_invisible_past_its_timeout_though_an_extension_fails(
-    proxy: Proxy, control: QueueControl
+    proxy: Proxy, control: QueueControl, transport: TransportName
 ) -> None:
     proxy.faults = {"ChangeMessageVisibilityBatch": ["500", "reset"]}
     control.send([b"x"])
-    settings = SourceSettings(queue=control.name, endpoint=proxy.url, wait_seconds=1, visibility_timeout_seconds=4)
+    settings = SourceSettings(
+        queue=control.name, endpoint=proxy.url, transport=transport, wait_seconds=1, visibility_timeout_seconds=4
+    )
     source = open_source(settings, clock=SystemClock())
     try:
         received = 0
@@ -195,8 +212,10 @@ def test_a_held_message_stays_invisible_past_its_timeout_though_an_extension_fai
     assert control.attributes().visible == 1
 
 
-def test_a_long_poll_under_way_does_not_hold_up_closing(proxy: Proxy, control: QueueControl) -> None:
-    settings = SourceSettings(queue=control.name, endpoint=proxy.url, wait_seconds=20)
+def test_a_long_poll_under_way_does_not_hold_up_closing(
+    proxy: Proxy, control: QueueControl, transport: TransportName
+) -> None:
+    settings = SourceSettings(queue=control.name, endpoint=proxy.url, transport=transport, wait_seconds=20)
     source = open_source(settings, clock=SystemClock())
     for _ in range(_TRIES):
         assert source.receive(max_messages=1, max_bytes=1, wait_seconds=0.05) == []

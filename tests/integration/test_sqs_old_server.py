@@ -15,6 +15,7 @@ import pytest
 
 from sofetch.ack import Acknowledgement
 from sofetch.clock import SystemClock
+from sofetch.errors import SourceRefused
 from sofetch.record import Message
 from sofetch.settings import BatchSettings, SourceSettings
 from sofetch.source import open_source
@@ -94,6 +95,11 @@ def test_messages_go_the_whole_way(old_queue: QueueControl, old_endpoint: str) -
     assert sorted(message.body for message in got) == sorted(_BODIES)
     assert all(message.sent_ms is not None and message.receive_count == 1 for message in got)
     assert old_queue.attributes().visible == 0
+
+
+def test_the_fast_path_is_off_and_refused_where_it_is_insisted_on(old_queue: QueueControl, old_endpoint: str) -> None:
+    with pytest.raises(SourceRefused, match="query protocol"):
+        open_source(SourceSettings(queue=old_queue.name, endpoint=old_endpoint, transport="fast"), clock=SystemClock())
 
 
 def test_peek_leaves_the_messages(old_queue: QueueControl) -> None:

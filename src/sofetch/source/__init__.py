@@ -19,7 +19,7 @@ def open_source(settings: SourceSettings, *, clock: Clock) -> SqsSource:
 
     Raises SourceUnavailable or SourceRefused.
     """
-    from sofetch.source.boto import open_transport
+    from sofetch.source.opening import open_transport
     from sofetch.source.sqs import SqsSource
 
-    return SqsSource(settings, transport=open_transport(settings), clock=clock)
+    return SqsSource(settings, transport=open_transport(settings, clock=clock), clock=clock)

@@ -11,26 +11,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from sofetch.errors import SofetchError, SourceRefused
-from sofetch.settings import SourceSettings
 from sofetch.source.boto_client import Clients
 from sofetch.source.boto_errors import mapped
 from sofetch.source.interrupt import LongPolls
+from sofetch.source.recipe import Recipe, recipe_of
 from sofetch.source.transport import EntryFailure, RawMessage, VisibilityChange
 
 if TYPE_CHECKING:
     from types_boto3_sqs.client import SQSClient
 
-_SYSTEM_ATTRIBUTES: Final = ("SentTimestamp", "ApproximateReceiveCount", "MessageGroupId", "SequenceNumber")
-
-
-def open_transport(settings: SourceSettings) -> BotoTransport:
-    """Connect, find the queue, and be ready to receive. Raises SourceUnavailable or SourceRefused."""
-    clients = Clients(settings)
-    try:
-        return BotoTransport(clients, queue_url=find_queue(clients.calls, settings.queue))
-    except BaseException:
-        clients.close()
-        raise
+SYSTEM_ATTRIBUTES: Final = ("SentTimestamp", "ApproximateReceiveCount", "MessageGroupId", "SequenceNumber")
+"""What a receive asks for of a message besides its body and its own attributes."""
 
 
 def find_queue(client: SQSClient, queue: str) -> str:
@@ -62,6 +53,15 @@ class BotoTransport:
         self._url = queue_url
         self._name = queue_name(queue_url)
 
+    def recipe(self) -> Recipe:
+        """How these calls are made, for a faster way to make them. Raises NoRecipe."""
+        return recipe_of(self._clients, self._receiving, queue_url=self._url)
+
+    @property
+    def queue_url(self) -> str:
+        """The queue's URL, as calls name it."""
+        return self._url
+
     @property
     def queue_name(self) -> str:
         """The queue's name."""
@@ -81,7 +81,7 @@ class BotoTransport:
                 QueueUrl=self._url,
                 MaxNumberOfMessages=max_messages,
                 WaitTimeSeconds=wait_seconds,
-                AttributeNames=_SYSTEM_ATTRIBUTES,
+                AttributeNames=SYSTEM_ATTRIBUTES,
                 MessageAttributeNames=["All"],
                 VisibilityTimeout=visibility_timeout_seconds,
             )
@@ -135,6 +135,11 @@ def parse_failures(answer: Mapping[str, Any], *, entries: int) -> list[EntryFail
     return failures + [EntryFailure(at, "unanswered", False) for at in range(entries) if at not in mentioned]
 
 
+def is_whole(body: bytes, md5: str | None) -> bool:
+    """Whether the body is what was sent; botocore does not check. A microsecond for most, 1.5 ms for a whole MiB."""
+    return md5 is None or hashlib.md5(body, usedforsecurity=False).hexdigest() == md5
+
+
 def _similar_queues(client: SQSClient, name: str) -> str:
     """A question, if there is a queue of a similar name and we may know of it."""
     try:
@@ -149,7 +154,7 @@ def _similar_queues(client: SQSClient, name: str) -> str:
 def _parse_message(message: Mapping[str, Any]) -> RawMessage | None:
     # surrogatepass: a lone surrogate reaches decode as bytes that are not UTF-8, and is rejected there, not here.
     body = message["Body"].encode("utf-8", "surrogatepass")
-    if not _is_whole(body, message.get("MD5OfBody")):
+    if not is_whole(body, message.get("MD5OfBody")):
         return None
     system: Mapping[str, str] = message.get("Attributes", {})
     return RawMessage(
@@ -166,8 +171,3 @@ def _parse_message(message: Mapping[str, Any]) -> RawMessage | None:
             if "StringValue" in attribute
         },
     )
-
-
-def _is_whole(body: bytes, md5: str | None) -> bool:
-    """Whether the body is what was sent; botocore does not check. A microsecond for most, 1.5 ms for a whole MiB."""
-    return md5 is None or hashlib.md5(body, usedforsecurity=False).hexdigest() == md5

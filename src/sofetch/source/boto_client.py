@@ -29,8 +29,8 @@ Protocol = Literal["json", "query"]
 
 _QUERY_MODEL = Path(__file__).parent / "query"
 _AWS_QUEUE_URL = re.compile(r"https?://sqs\.(?P<region>[a-z0-9-]+)\.(amazonaws\.com|api\.aws)")
-_CONNECT_TIMEOUT_SECONDS = 5
-_ANSWER_TIMEOUT_SECONDS = 10
+CONNECT_TIMEOUT_SECONDS = 5
+ANSWER_TIMEOUT_SECONDS = 10
 """SQS answers in milliseconds; ten seconds is an outage, and a batch call is safe to repeat."""
 _ATTEMPTS = 3
 
@@ -45,17 +45,17 @@ class Clients:
     def __init__(self, settings: SourceSettings) -> None:
         self._settings = settings
         with mapped(_reach(settings)):
-            self.protocol, self._session = _choose(settings)
-            self.calls = _client(self._session, settings, threads=settings.deleters)
+            self.protocol, self.session = _choose(settings)
+            self.calls = _client(self.session, settings, threads=settings.deleters)
 
     def receiving(self) -> SQSClient:
         """A new client for the receiving fleet, which must close it."""
         with mapped(_reach(self._settings)):
             return _client(
-                self._session,
+                self.session,
                 self._settings,
                 threads=self._settings.receivers,
-                read_timeout_seconds=self._settings.wait_seconds + _ANSWER_TIMEOUT_SECONDS,
+                read_timeout_seconds=self._settings.wait_seconds + ANSWER_TIMEOUT_SECONDS,
                 attempts=1,
             )
 
@@ -75,11 +75,11 @@ def _client(
     settings: SourceSettings,
     *,
     threads: int,
-    read_timeout_seconds: int = _ANSWER_TIMEOUT_SECONDS,
+    read_timeout_seconds: int = ANSWER_TIMEOUT_SECONDS,
     attempts: int = _ATTEMPTS,
 ) -> SQSClient:
     config = Config(
-        connect_timeout=_CONNECT_TIMEOUT_SECONDS,
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
         read_timeout=read_timeout_seconds,
         retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=max(threads, 1),

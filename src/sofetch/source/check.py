@@ -12,6 +12,7 @@ from sofetch.errors import SofetchError
 from sofetch.findings import Finding, Severity
 from sofetch.settings import BatchSettings, SourceSettings
 from sofetch.source.boto import queue_name
+from sofetch.source.opening import no_fast_path
 from sofetch.source.queue import Action, QueueAttributes, QueueControl
 
 _LEAST_VISIBILITY_SECONDS = 10
@@ -53,6 +54,7 @@ def _findings(
         f"answers in the {control.protocol} protocol; about {attributes.visible} messages wait, "
         f"{attributes.in_flight} are in flight, {attributes.delayed} are delayed",
     )
+    yield _transport(control, settings, where)
     yield _visibility(attributes, settings, batch, where)
     yield _dead_letters(attributes, where)
     yield _retention(attributes, where)
@@ -61,6 +63,18 @@ def _findings(
     if attributes.fifo:
         yield _finding("ok", "queue_fifo", where, "is FIFO; the order of a group is kept as SQS gives it")
     yield from _permissions(control, attributes, where)
+
+
+def _transport(control: QueueControl, settings: SourceSettings, where: str) -> Finding:
+    if settings.transport == "boto3":
+        return _finding("ok", "transport", where, "is called by boto3, as the setting says")
+    obstacle = control.fast_path_obstacle()
+    if obstacle is None:
+        return _finding("ok", "transport", where, "is called by the fast path, and by boto3 where that meets trouble")
+    if settings.transport == "auto":
+        return _finding("ok", "transport", where, f"is called by boto3, not by the fast path: {obstacle}")
+    refused = no_fast_path(obstacle)
+    return _finding("error", "transport", where, refused.what, hint=refused.hint)
 
 
 def _visibility(attributes: QueueAttributes, settings: SourceSettings, batch: BatchSettings, where: str) -> Finding:

@@ -20,6 +20,7 @@ from sofetch.source import sending
 from sofetch.source.boto import find_queue, parse_messages, queue_name
 from sofetch.source.boto_client import Clients, is_aws
 from sofetch.source.boto_errors import error_code, mapped, source_error
+from sofetch.source.recipe import NoRecipe, recipe_of
 from sofetch.source.sending import MessagesRefused
 from sofetch.source.transport import MAX_BATCH_ENTRIES
 
@@ -104,6 +105,14 @@ class QueueControl:
     def is_aws(self) -> bool:
         """Whether this is AWS itself rather than another server."""
         return is_aws(self._calls)
+
+    def fast_path_obstacle(self) -> str | None:
+        """Why the fast path cannot be taken to this queue; None if it can. Nothing is asked of the queue."""
+        try:
+            recipe_of(self._clients, self._calls, queue_url=self.url)
+        except NoRecipe as obstacle:
+            return obstacle.why
+        return None
 
     def attributes(self) -> QueueAttributes:
         """What the queue says of itself."""
