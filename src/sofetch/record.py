@@ -38,6 +38,8 @@ class Reason(StrEnum):
     NOT_JSON = "not_json"
     NOT_AN_OBJECT = "not_an_object"
     TOO_DEEP = "too_deep"
+    TOO_MANY_KEYS = "too_many_keys"
+    NUMBER_TOO_LONG = "number_too_long"
     INVALID_UNICODE = "invalid_unicode"
     NUL_CHARACTER = "nul_character"
     MISSING_FIELD = "missing_field"

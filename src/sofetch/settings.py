@@ -253,6 +253,14 @@ class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     max_body_bytes: Annotated[
         int, Meta(ge=1, description="Largest body that is decoded. An SQS message is at most 1 MiB.")
     ] = 1_048_576
+    max_depth: Annotated[
+        int,
+        Meta(ge=1, le=512, description="Deepest nesting of objects and arrays; the parser's own stack allows no more."),
+    ] = 512
+    max_keys: Annotated[int, Meta(ge=1, description="Most keys of a body, those of all its objects together.")] = 20_000
+    max_number_chars: Annotated[
+        int, Meta(ge=32, description="Longest number, in characters as it is written, also where no column reads it.")
+    ] = 1_000
     max_text_chars: Annotated[
         int, Meta(ge=1, description="Longest text value where a column sets no max_length of its own.")
     ] = 1_048_576

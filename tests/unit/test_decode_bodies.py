@@ -9,7 +9,6 @@ import pytest
 
 from decoding import decoder, message, outcome
 from sofetch.decode import Decoder
-from sofetch.decode.body import MAX_DEPTH
 from sofetch.record import Reason
 
 NESTED = (b"[", b"]"), (b'{"a":', b"}")
@@ -72,7 +71,8 @@ def test_body_that_is_no_json_object_is_rejected_with_its_reason(decode: Decoder
         b'{"used": "a", "other": "\\\\ud800"}',
         b'{"used": "a", "other": "\\u0000"}',
         b'{"used": "a", "other": 1e400000}',
-        b'{"used": "a", "other": ' + b"9" * 10_000 + b"}",
+        b'{"used": "a", "other": ' + b"9" * 1_000 + b"}",
+        b'{"used": "a", "other": "' + b"9" * 10_000 + b'"}',
         b'{"used": "a", "USED": 1, "Used ": 2}',
     ],
 )
@@ -94,7 +94,7 @@ def test_body_is_measured_in_bytes_before_it_is_read() -> None:
 
 @pytest.mark.parametrize("field", [b"used", b"other", b"doc", b"secret"])
 @pytest.mark.parametrize("brackets", NESTED)
-@pytest.mark.parametrize("depth", [MAX_DEPTH, 20_000, 100_000])
+@pytest.mark.parametrize("depth", [512, 20_000, 100_000])
 @pytest.mark.parametrize("closed", [True, False])
 def test_deep_body_is_too_deep_wherever_it_is_deep(
     decode: Decoder, field: bytes, brackets: tuple[bytes, bytes], depth: int, *, closed: bool
@@ -105,8 +105,67 @@ def test_deep_body_is_too_deep_wherever_it_is_deep(
 
 
 def test_body_as_deep_as_the_limit_is_read(decode: Decoder) -> None:
-    document = b"[" * (MAX_DEPTH - 1) + b"]" * (MAX_DEPTH - 1)
+    document = b"[" * 511 + b"]" * 511
     assert outcome(decode, b'{"doc":' + document + b"}") == (None, document, None)
+
+
+@pytest.mark.parametrize("most", [1, 3, 512])
+def test_depth_is_what_the_setting_says(most: int) -> None:
+    decode = decoder({"name": "used"}, max_depth=most)
+    within = b'{"other":' + b"[" * (most - 1) + b"]" * (most - 1) + b"}" if most > 1 else b"{}"
+    assert outcome(decode, within) == (None,)
+    assert outcome(decode, b'{"other":' + b"[" * most + b"]" * most + b"}") == (Reason.TOO_DEEP, None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a": 1, "b": 2, "used": "x"}',
+        b'{"used": "x", "b": {"c": [{"d": 1}]}}',
+        b'{"used": "x", "b": ":::::::::::::::::::", "c": "\\":\\":"}',
+        b'{"used": "x", "used": "x", "used": "x"}',
+    ],
+)
+def test_keys_of_all_objects_are_counted_and_colons_of_texts_are_not(body: bytes) -> None:
+    keys = 4 if b"{" in body[1:] else 3
+    column = {"name": "used"}
+    assert outcome(decoder(column, max_keys=keys), body) == ("x",)
+    assert outcome(decoder(column, max_keys=keys - 1), body) == (Reason.TOO_MANY_KEYS, None)
+
+
+NUMBERS = [b"9" * 40, b"-" + b"1" * 39, b"0." + b"3" * 38, b"1E+" + b"2" * 37]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("around", [b'{"other":%s}', b'{"other":[1,"%%",%s ]}', b'{"used":%s}', b'{"doc":{"a":%s}}'])
+@pytest.mark.parametrize("before", [b"", b'{"other":"' + b"1" * 97 + b'"}, '], ids=["at the start", "further on"])
+def test_a_number_longer_than_the_setting_is_rejected_wherever_it_stands(
+    number: bytes, around: bytes, before: bytes
+) -> None:
+    columns = [{"name": "used", "type": "numeric"}, {"name": "doc", "type": "jsonb"}]
+    body = around % number
+    body = body[:1] + (b'"before":' + before if before else b"") + body[1:]
+    assert outcome(decoder(*columns, max_number_chars=39), body) == (Reason.NUMBER_TOO_LONG, None)
+    assert Reason.NUMBER_TOO_LONG not in outcome(decoder(*columns, max_number_chars=40), body)
+
+
+def test_a_long_number_is_found_at_every_place_of_a_body() -> None:
+    decode = decoder({"name": "used"}, max_number_chars=40)
+    for shift in range(50):
+        padded = b'{"used":"a","b":' + b" " * shift + b"8" * 41 + b"}"
+        assert outcome(decode, padded) == (Reason.NUMBER_TOO_LONG, None)
+
+
+@pytest.mark.parametrize("type_", ["int", "bigint", "numeric", "jsonb", "text", "bool"])
+def test_an_integer_of_400_000_digits_is_refused_unread_whatever_the_column(type_: str) -> None:
+    body = b'{"v": ' + b"9" * 400_000 + b"}"
+    assert outcome(decoder({"name": "v", "type": type_}), body) == (Reason.NUMBER_TOO_LONG, None)
+    assert outcome(decoder({"name": "v", "mask": "token"}), body) == (Reason.NUMBER_TOO_LONG, None)
+
+
+def test_numbers_as_long_as_python_reads_are_read_where_the_limit_is_raised() -> None:
+    decode = decoder({"name": "v", "mask": "token"}, max_number_chars=4_300)
+    assert outcome(decode, b'{"v": ' + b"9" * 4_300 + b"}") == (10**4_300 - 1,)
 
 
 def test_deep_body_is_too_deep_in_a_thread_with_a_small_stack(decode: Decoder) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from sofetch.decode.body import readable, syntax_fault
+from sofetch.decode.body import body_check, syntax_fault
 from sofetch.decode.convert import Finish, conversion
 from sofetch.decode.envelope import envelope_reader
 from sofetch.decode.shape import Layer, Leaf, layers
@@ -44,7 +44,7 @@ class Decoder:
 
     def __init__(self, columns: Sequence[ColumnSettings], limits: LimitSettings) -> None:
         numbered = list(enumerate(columns))
-        self._max_bytes = limits.max_body_bytes
+        self._readable = body_check(limits)
         self._layers = layers(_leaf(at, column, limits) for at, column in numbered if column.value is None)
         self._envelope = [envelope_reader(column, limits) for column in columns if column.value is not None]
         self._arrange = _arrangement(
@@ -68,7 +68,7 @@ class Decoder:
         return Decoded(records, rejections)
 
     def _row(self, message: Message) -> Row:
-        body = readable(message.body, max_bytes=self._max_bytes)
+        body = self._readable(message.body)
         row = self._body_values(body)
         if self._envelope:
             row = (*row, *[read(message) for read in self._envelope])

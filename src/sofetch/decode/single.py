@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from sofetch.decode.body import readable
+from sofetch.decode.body import body_check
 from sofetch.decode.convert import conversion
 from sofetch.decode.unfit import Unfit, reason_of
 from sofetch.errors import ConfigError
@@ -56,10 +56,11 @@ def default_cell(column: ColumnSettings, limits: LimitSettings) -> Cell:
 def _reader(column: ColumnSettings, limits: LimitSettings) -> Callable[[bytes], Cell]:
     how = conversion(column, limits)
     parse = msgspec.json.Decoder(how.wire).decode
+    readable = body_check(limits)
 
     def read(text: bytes) -> Cell:
         try:
-            value = _parsed(parse, readable(text, max_bytes=limits.max_body_bytes))
+            value = _parsed(parse, readable(text))
             return value if how.finish is None or value is None else how.finish(value)
         except Unfit as unfit:
             raise Unfit(unfit.reason, column.name) from None
