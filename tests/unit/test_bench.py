@@ -32,6 +32,13 @@ def test_every_mask_is_measured() -> None:
 
 
 @pytest.mark.slow
+def test_every_share_of_bad_rows_is_measured_for_every_constraint() -> None:
+    results = run("poison.py", "--rows", "20", "--runs", "1")["results"]
+    assert [it["bad"] for it in results if it["constraint"] == "trigger"] == [0, 1, 5, 200, 1000]
+    assert {it["constraint"] for it in results} == {"CHECK", "unique", "foreign key", "trigger"}
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which(os.environ.get("CC", "cc")) is None, reason="no C compiler here")
 def test_the_search_finds_an_unkeyed_address_in_its_sample_and_says_that_the_rest_is_extrapolated() -> None:
     document = run("unkeyed_ipv4.py", "--sample", str(2**21 + 5))

@@ -1,7 +1,8 @@
 """Finding the rows that the database refuses, among many that it takes.
 
-Owns the search: the line that a COPY error names, confirmed alone, a few times; then halving. Runs inside a transaction
-of the caller's and leaves it usable. It must not decide what becomes of the rows.
+Owns the search, which is bounded: the line that a COPY error names, confirmed alone, a few times; then halving down to
+parts of which each row is tried one by one, in a few round trips however many of them are bad. Runs inside a
+transaction of the caller's and leaves it usable. It must not decide what becomes of the rows.
 """
 
 from __future__ import annotations
@@ -12,14 +13,19 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
+from sofetch.load import one_by_one
 from sofetch.load.batch import Fault
 from sofetch.load.rows import Row, RowWriter
 from sofetch.load.sqlstate import Blame, blame, copy_line, reason_of
 
 Rows = Sequence[tuple[bytes, Row]]
 
-MOST_GUIDED = 8
-"""How often a named line is followed: each time sends the rest of the batch again, so with much poison halving wins."""
+MOST_GUIDED = 4
+"""How often a named line is followed: each time sends the rest of the batch again, and costs three attempts to COPY."""
+
+ONE_BY_ONE = 1_000
+"""Rows from which on halving costs more than to try each. Halving would find one bad row among these in 20 attempts to
+COPY, and 200 in a thousand; to try each takes four round trips and never more."""
 
 
 def find_faults(connection: Connection[Any], writer: RowWriter, rows: Mapping[bytes, Row]) -> dict[bytes, Fault]:
@@ -49,8 +55,12 @@ class _Search:
                 continue
             if len(segment) == 1:
                 self.faults[segment[0][0]] = fault_of(error, self._writer.names)
+                continue
+            parts = self._guided_parts(segment, error)
+            if parts is None and len(segment) <= ONE_BY_ONE and one_by_one.is_possible():
+                self._try_each(segment)
             else:  # the first part is tried first: later rows are judged with the earlier ones in place
-                waiting += reversed(self._parts(segment, error))
+                waiting += reversed(parts or _halves(segment))
 
     def _attempt(self, segment: Rows) -> psycopg.Error | None:
         try:
@@ -63,15 +73,30 @@ class _Search:
         self._connection.execute("RELEASE SAVEPOINT sofetch_poison; SAVEPOINT sofetch_poison")
         return None
 
-    def _parts(self, segment: Rows, error: psycopg.Error) -> list[Rows]:
+    def _try_each(self, segment: Rows) -> None:
+        self._connection.execute("SAVEPOINT sofetch_row")
+        errors = one_by_one.try_each(self._connection, self._writer, [row for _, row in segment])
+        for (key, _), error in zip(segment, errors, strict=True):
+            if error is None:
+                continue
+            if blame(error.diag) is not Blame.ROW:
+                raise error
+            self.faults[key] = fault_of(error, self._writer.names)
+        self._connection.execute("RELEASE SAVEPOINT sofetch_poison; SAVEPOINT sofetch_poison")
+
+    def _guided_parts(self, segment: Rows, error: psycopg.Error) -> list[Rows] | None:
+        """What is before the line that the error names, that line, and the rest; None if no line is to be followed."""
         line = copy_line(error.diag.context, table=self._writer.table.name)
-        if line is not None and 1 <= line <= len(segment) and self._guided < MOST_GUIDED:
-            self._guided += 1
-            parts = [segment[: line - 1], segment[line - 1 : line], segment[line:]]
-        else:
-            middle = len(segment) // 2
-            parts = [segment[:middle], segment[middle:]]
+        if line is None or not 1 <= line <= len(segment) or self._guided >= MOST_GUIDED:
+            return None
+        self._guided += 1
+        parts = [segment[: line - 1], segment[line - 1 : line], segment[line:]]
         return [part for part in parts if part]
+
+
+def _halves(segment: Rows) -> list[Rows]:
+    middle = len(segment) // 2
+    return [segment[:middle], segment[middle:]]
 
 
 def fault_of(error: psycopg.Error, names: Sequence[str]) -> Fault:

@@ -5,14 +5,16 @@ Owns how ``MaskedRecord`` values become COPY rows. Made anew with each connectio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from psycopg import Connection, sql
+from psycopg import Connection, pq, sql
+from psycopg.abc import Buffer
+from psycopg.adapt import PyFormat, Transformer
 
 from sofetch.columns import produced
-from sofetch.errors import SinkRefused
+from sofetch.errors import SinkRefused, SofetchError
 from sofetch.load.batch import Fault
 from sofetch.load.cells import Adapter, Misfit, adapt
 from sofetch.load.connection import bug
@@ -40,6 +42,8 @@ class RowWriter:
         self._types = [adapter.dump_as for adapter in adapters]
         columns = sql.SQL(", ").join(map(sql.Identifier, self.names))
         self._copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(table.identifier, columns)
+        places = sql.SQL(", ").join(sql.SQL(f"${number}") for number, _ in enumerate(adapters, start=1))
+        self._insert = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(table.identifier, columns, places)
         self.mark = table.mark(self.names)
 
     def prepare(self, records: Mapping[bytes, MaskedRecord]) -> Prepared:
@@ -76,17 +80,38 @@ class RowWriter:
                     write_row = copy.write_row
                     for sent, row in enumerate(rows, start=1):  # noqa: B007  # the last one is their number
                         write_row(row)
-                self._require_all_taken(cursor.rowcount, sent)
+                self.require_all_taken(cursor.rowcount, sent)
         except (TypeError, ValueError, AttributeError, OverflowError, ArithmeticError) as error:
-            raise bug(f"a cell is not of the type its column promises ({type(error).__name__})") from None
+            raise _misfit(error) from None
 
-    def _require_all_taken(self, taken: int, sent: int) -> None:
+    def insert(self, connection: Connection[Any], rows: Iterable[Row]) -> Iterator[tuple[bytes, list[Buffer | None]]]:
+        """For each row an INSERT with its parameters, in binary and without types.
+
+        The server then gives each parameter its column's own type and reads it as COPY would.
+        """
+        statement = self._insert.as_bytes(connection)
+        transformer = Transformer(connection)
+        oids = [connection.adapters.types.get_oid(name) for name in self._types]
+        transformer.set_dumper_types(oids, pq.Format.BINARY)
+        formats = [PyFormat.BINARY] * len(oids)
+        for row in rows:
+            try:
+                yield statement, list(transformer.dump_sequence(row, formats))
+            except (TypeError, ValueError, AttributeError, OverflowError, ArithmeticError) as error:
+                raise _misfit(error) from None
+
+    def require_all_taken(self, taken: int, sent: int) -> None:
+        """SinkRefused if a trigger swallowed some of the rows."""
         if taken != sent:
             raise SinkRefused(
                 f"table {self.table.name} took {taken} of {sent} rows: a trigger swallows rows",
                 hint="let the trigger raise an exception for what it refuses (such rows go to quarantine); "
                 "for partitions use PARTITION BY instead of a trigger",
             )
+
+
+def _misfit(error: Exception) -> SofetchError:
+    return bug(f"a cell is not of the type its column promises ({type(error).__name__})")
 
 
 def row_writer(settings: Settings, table: Table) -> RowWriter:
