@@ -168,8 +168,8 @@ def as_markdown(machine: dict[str, str], results: list[Result]) -> str:
     rows = "\n".join(f"| {' | '.join(_cells(it))} |" for it in results)
     return (
         "# What bad rows in a batch of 1,000 cost\n\n"
-        "Got from `python bench/poison.py --write`: one load of a batch, the search for its bad rows included, against an\n"
-        "embedded PostgreSQL on the same machine; median, fastest and slowest run.\n\n"
+        "Got from `python bench/poison.py --write`: one load of a batch, its search included, against\n"
+        "an embedded PostgreSQL on the same machine; median, fastest and slowest run.\n\n"
         f"{about}\n\n"
         f"| {' | '.join(HEADER)} |\n| --- | --: | --: | --: | --: | --: | --: |\n{rows}\n"
     )
