@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from queue_servers import fast_queue_server
 from sofetch.embedded import Embedded, start_embedded
 
 if TYPE_CHECKING:
@@ -95,6 +96,13 @@ def queue_endpoint() -> Iterator[str]:
     """URL of an SQS server that speaks both protocols."""
     with start_embedded(postgres=False) as server:
         yield server.endpoint
+
+
+@pytest.fixture(scope="session")
+def fast_queue_endpoint() -> Iterator[str]:
+    """URL of the queue server that the benchmarks use."""
+    with fast_queue_server() as endpoint:
+        yield endpoint
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
-"""The queues that the source contract is tried on: in memory, and a real server."""
+"""The queues that the source contract is tried on: in memory, and real servers by either transport."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -34,6 +35,29 @@ def _sqs_on_memory(queue: MemoryQueue) -> Source:
     return SqsSource(settings, transport=queue, clock=SystemClock())
 
 
+@contextmanager
+def _server_bench(
+    endpoint: str, name: str, transport: Literal["fast", "boto3"], *, create: bool = False
+) -> Iterator[Bench]:
+    settings = SourceSettings(queue=name, endpoint=endpoint, wait_seconds=1, transport=transport)
+    opened: list[Recording] = []
+
+    def open_source() -> Source:
+        opened.append(Recording(open_transport(settings, clock=SystemClock())))
+        return SqsSource(settings, transport=opened[-1], clock=SystemClock())
+
+    with QueueControl.open(settings, create=create) as control:
+
+        def remaining() -> int:
+            counts = control.attributes()
+            return counts.visible + counts.in_flight + counts.delayed
+
+        def redeliver(message_id: str) -> None:
+            opened[-1].change_visibility_batch([VisibilityChange(opened[-1].handles[message_id], 0)])
+
+        yield Bench(open_source=open_source, send=control.send, remaining=remaining, redeliver=redeliver)
+
+
 @pytest.fixture
 def _boto3_bench(queue_endpoint: str, queue_name: str) -> Iterator[Bench]:
     with _server_bench(queue_endpoint, queue_name, "boto3") as found:
@@ -46,25 +70,11 @@ def _fast_bench(queue_endpoint: str, queue_name: str) -> Iterator[Bench]:
         yield found
 
 
-@contextmanager
-def _server_bench(endpoint: str, name: str, transport: Literal["fast", "boto3"]) -> Iterator[Bench]:
-    settings = SourceSettings(queue=name, endpoint=endpoint, wait_seconds=1, transport=transport)
-    opened: list[Recording] = []
-
-    def open_source() -> Source:
-        opened.append(Recording(open_transport(settings, clock=SystemClock())))
-        return SqsSource(settings, transport=opened[-1], clock=SystemClock())
-
-    with QueueControl.open(settings) as control:
-
-        def remaining() -> int:
-            counts = control.attributes()
-            return counts.visible + counts.in_flight + counts.delayed
-
-        def redeliver(message_id: str) -> None:
-            opened[-1].change_visibility_batch([VisibilityChange(opened[-1].handles[message_id], 0)])
-
-        yield Bench(open_source=open_source, send=control.send, remaining=remaining, redeliver=redeliver)
+@pytest.fixture
+def _fast_server_bench(fast_queue_endpoint: str) -> Iterator[Bench]:
+    name = f"contract-{uuid.uuid4().hex[:12]}"
+    with _server_bench(fast_queue_endpoint, name, "fast", create=True) as found:
+        yield found
 
 
 @pytest.fixture(
@@ -73,6 +83,7 @@ def _server_bench(endpoint: str, name: str, transport: Literal["fast", "boto3"])
         "sqs-on-memory",
         pytest.param("sqs-by-boto3", marks=pytest.mark.slow),
         pytest.param("sqs-by-fast-path", marks=pytest.mark.slow),
+        pytest.param("sqs-on-fast-server", marks=pytest.mark.slow),
     ]
 )
 def bench(request: pytest.FixtureRequest) -> Bench:
@@ -82,9 +93,7 @@ def bench(request: pytest.FixtureRequest) -> Bench:
             return _memory_bench(lambda queue: MemorySource(queue, clock=SystemClock()))
         case "sqs-on-memory":
             return _memory_bench(_sqs_on_memory)
-        case "sqs-by-boto3":
-            by_boto3: Bench = request.getfixturevalue("_boto3_bench")
-            return by_boto3
-        case _:
-            by_fast_path: Bench = request.getfixturevalue("_fast_bench")
-            return by_fast_path
+        case server:
+            names = {"sqs-by-boto3": "_boto3_bench", "sqs-by-fast-path": "_fast_bench"}
+            found: Bench = request.getfixturevalue(names.get(server, "_fast_server_bench"))
+            return found

@@ -1,4 +1,4 @@
-"""Control and check of a queue on a real server."""
+"""Control and check of a queue on real servers."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 NOWHERE = "http://127.0.0.1:9"
+
+
+@pytest.fixture(scope="session", params=["embedded", "fast"])
+def queue_endpoint(request: pytest.FixtureRequest, queue_endpoint: str, fast_queue_endpoint: str) -> str:
+    """The same of both servers: what a benchmark or a campaign runs on behaves like the embedded one."""
+    return queue_endpoint if request.param == "embedded" else fast_queue_endpoint
 
 
 @pytest.fixture
