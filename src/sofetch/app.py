@@ -79,7 +79,7 @@ class Pipeline:
             if vault is not None:
                 opened.callback(vault.close)
                 outages.outlast("database", vault.prepare)
-            source = outages.outlast("queue", lambda: open_source(settings.source, clock=clock))
+            source = outages.outlast("queue", lambda: open_source(settings.source, clock=clock, events=events))
             if source is None:
                 raise SourceUnavailable("asked to stop before the database and the queue could be reached")
             opened.pop_all()

@@ -88,6 +88,21 @@ class MessagesQuarantined(Event, frozen=True, kw_only=True):
         yield "sofetch_quarantined_total", self.reason, self.count
 
 
+class MessagesDamaged(Event, frozen=True, kw_only=True):
+    """Messages came with a body that is not the one that was sent (its MD5 says so). They are left to come again."""
+
+    count: int
+
+    @property
+    def level(self) -> Level:
+        """The network, a proxy or the queue's server is not sound."""
+        return "warning"
+
+    def measures(self) -> Iterator[Measure]:
+        """Such messages."""
+        yield "sofetch_damaged_messages_total", "", self.count
+
+
 class ValuesNotOfKind(Event, frozen=True, kw_only=True):
     """Personal values of a column were not of its kind and were tokenised as plain strings, by policy."""
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sofetch.errors import SofetchError, place_of
 from sofetch.faults import crash_point
@@ -81,7 +82,7 @@ def process(messages: Sequence[Message], steps: Steps) -> Processed:
     and then any part of the batch may or may not be committed: processing it again is safe, the ledger answers
     Duplicate for what is.
     """
-    transformed = _transform(messages, steps)
+    transformed = _in_turn(messages, _transform(messages, steps))
     masked = transformed.masked
     crash_point("after_mask")
     _keep_values(masked.vaulted, steps.vault)
@@ -110,6 +111,24 @@ def _transform(messages: Sequence[Message], steps: Steps) -> _Transformed:
     whole = _decode_and_mask([message for message in messages if message.id not in broke], steps)
     culprits = [Rejection(message, Reason.UNEXPECTED_ERROR) for message in messages if message.id in broke]
     return _Transformed(whole.masked, whole.rejections + culprits, list(broke.values()))
+
+
+def _in_turn(messages: Sequence[Message], transformed: _Transformed) -> _Transformed:
+    """Without what comes after a message of its FIFO group that no step accounted for: it would overtake that one."""
+    masked, rejections = transformed.masked, transformed.rejections
+    if len(masked.records) + len(rejections) >= len(messages):
+        return transformed
+    known = {record.message_id for record in masked.records} | {rejection.message.id for rejection in rejections}
+    held_up: set[str | None] = set()
+    late: set[str] = set()
+    for message in messages:
+        if message.id not in known:
+            held_up |= {message.fifo_group} - {None}
+        elif message.fifo_group in held_up:
+            late.add(message.id)
+    records = [record for record in masked.records if record.message_id not in late]
+    rejections = [rejection for rejection in rejections if rejection.message.id not in late]
+    return replace(transformed, masked=replace(masked, records=records), rejections=rejections)
 
 
 def _decode_and_mask(messages: Sequence[Message], steps: Steps) -> _Transformed:

@@ -89,6 +89,11 @@ class Message(Private, frozen=True, kw_only=True):
     sequence_number: str | None = None
     attributes: Mapping[str, str] = msgspec.field(default_factory=dict)
 
+    @property
+    def fifo_group(self) -> str | None:
+        """The group whose order binds it. None in a standard queue: groups are for fair shares there, without order."""
+        return None if self.sequence_number is None else self.group_id
+
 
 class Record(Private, frozen=True):
     """A decoded message: one value for each configured column, in the order of the configuration, in the clear."""

@@ -181,5 +181,28 @@ def test_a_refusal_of_the_keys_is_no_message_s_fault(numbers: list[int]) -> None
     assert sink.calls == []
 
 
+def test_what_follows_an_unaccounted_message_in_its_fifo_group_is_not_loaded_before_it() -> None:
+    def in_group(name: str) -> Message:
+        return Message(
+            id=name,
+            body=b"{}",
+            queue="q.fifo",
+            sent_ms=None,
+            received_ms=0,
+            group_id=name[0],
+            sequence_number=name[1:],
+        )
+
+    def forgetful(messages: Sequence[Message]) -> Decoded:
+        records = [Record(m, ()) for m in messages if m.id not in ("a2", "a4")]
+        return Decoded(records, [Rejection(m, Reason.NOT_JSON) for m in messages if m.id == "a4"])
+
+    sink = Sink()
+    done = process([in_group(name) for name in ("a1", "a2", "b1", "a3", "a4", "b2")], Steps(forgetful, Masker(), sink))
+    assert sink.calls == [(["a1", "b1", "b2"], [])]
+    assert {one.message_id for one in done.outcomes if isinstance(one, Retry)} == {"a2", "a3", "a4"}
+    assert len(done.outcomes) == 6
+
+
 def test_an_empty_batch_has_no_outcomes() -> None:
     assert process([], Steps(decode_odd_only, Masker(), Sink())).outcomes == []

@@ -10,7 +10,7 @@ from botocore.parsers import ResponseParserError
 
 from sofetch.errors import SourceRefused, SourceUnavailable
 from sofetch.settings import SourceSettings
-from sofetch.source.boto import parse_failures, parse_messages, queue_name
+from sofetch.source.boto import parse_deliveries, parse_failures, parse_messages, queue_name
 from sofetch.source.boto_client import Clients, _region_of
 from sofetch.source.boto_errors import mapped, source_error
 from sofetch.source.transport import EntryFailure
@@ -106,6 +106,13 @@ def test_a_message_of_a_server_that_says_little_is_read() -> None:
 def test_a_body_that_is_not_what_its_digest_says_is_left_to_come_again() -> None:
     messages = parse_messages([answered("whole"), answered("cut", MD5OfBody=hashlib.md5(b"cut off").hexdigest())])
     assert [message.body for message in messages] == [b"whole"]
+
+
+def test_a_delivery_says_whether_its_body_is_whole_and_a_damaged_body_goes_no_further() -> None:
+    cut = answered(CANARY, MD5OfBody=hashlib.md5(b"cut off").hexdigest())
+    whole, damaged = parse_deliveries([answered("whole"), cut])
+    assert (whole.whole, whole.body) == (True, b"whole")
+    assert (damaged.whole, damaged.body) == (False, b"")
 
 
 def test_a_lone_surrogate_reaches_decoding_as_bytes_that_are_not_utf8() -> None:

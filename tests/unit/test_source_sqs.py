@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
+from msgspec.structs import replace
 
 from sofetch.ack import Acknowledgement
 from sofetch.clock import SystemClock
 from sofetch.errors import SourceRefused, SourceUnavailable
+from sofetch.events import Event, Events, MessagesDamaged
 from sofetch.record import Message
 from sofetch.settings import SourceSettings
 from sofetch.source.sqs import SqsSource
@@ -144,6 +146,25 @@ def test_a_broken_thread_is_told_and_nothing_of_its_error_is_shown() -> None:
         assert caught.value.code == "source_broken"
         assert "KeyError" in str(caught.value)
         assert "canary" not in str(caught.value)
+
+
+class Damaging(Recording):
+    def receive(self, *, max_messages: int, wait_seconds: int, visibility_timeout_seconds: int) -> list[RawMessage]:
+        raws = super().receive(
+            max_messages=max_messages, wait_seconds=wait_seconds, visibility_timeout_seconds=visibility_timeout_seconds
+        )
+        return [replace(raw, body=b"", whole=False) if raw.body == b"0" else raw for raw in raws]
+
+
+def test_damaged_messages_are_told_by_their_number_and_not_given() -> None:
+    told: list[Event] = []
+    queue = queue_of(3)
+    source = SqsSource(settings(), transport=Damaging(queue), clock=SystemClock(), events=Events(told.append))
+    delete(source, receive(source, 2))
+    assert source.flush(timeout_seconds=10)
+    source.close(grace_seconds=5)
+    assert told == [MessagesDamaged(count=1)]
+    assert len(queue.message_ids()) == 1
 
 
 class Measuring(Recording):

@@ -9,17 +9,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sofetch.events import Events
     from sofetch.ports import Clock
     from sofetch.settings import SourceSettings
     from sofetch.source.sqs import SqsSource
 
 
-def open_source(settings: SourceSettings, *, clock: Clock) -> SqsSource:
-    """Find the configured queue and open a source on it; close it when done.
+def open_source(settings: SourceSettings, *, clock: Clock, events: Events | None = None) -> SqsSource:
+    """Find the configured queue and open a source on it; close it when done. ``events`` is told from its threads.
 
     Raises SourceUnavailable or SourceRefused.
     """
     from sofetch.source.opening import open_transport
     from sofetch.source.sqs import SqsSource
 
-    return SqsSource(settings, transport=open_transport(settings, clock=clock), clock=clock)
+    return SqsSource(settings, transport=open_transport(settings, clock=clock), clock=clock, events=events)

@@ -59,6 +59,7 @@ class Tally:
     lost: int = 0
     given_up: int = 0
     failed_entries: int = 0
+    damaged: int = 0
 
 
 class Agenda:

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from sofetch.record import Private
-from sofetch.source.boto import SYSTEM_ATTRIBUTES, is_whole, parse_failures, parse_messages
+from sofetch.source.boto import SYSTEM_ATTRIBUTES, is_whole, parse_deliveries, parse_failures
 from sofetch.source.transport import MAX_BATCH_ENTRIES, EntryFailure, RawMessage, VisibilityChange
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -101,16 +101,15 @@ def visibility_body(queue_url: str, changes: Sequence[VisibilityChange]) -> byte
 
 
 def messages_of(answer: bytes) -> list[RawMessage] | None:
-    """Messages of a ReceiveMessage answer, as ``boto.parse_messages`` has them; None if nothing can be made of it.
+    """Messages of a ReceiveMessage answer, as ``boto.parse_deliveries`` has them; None if nothing can be made of it.
 
     An answer that is whole but not to be typed (a lone surrogate in one body, say) is read the way botocore does it: to
     ask again would bring other messages, and these would have been received for nothing, time after time.
     """
     try:
-        messages = [_message(message) for message in _received(answer).messages or ()]
+        return [_message(message) for message in _received(answer).messages or ()]
     except (msgspec.DecodeError, ValueError):
         return _messages_by_hand(answer)
-    return [message for message in messages if message is not None]
 
 
 def failures_of(answer: bytes, *, entries: int) -> list[EntryFailure] | None:
@@ -130,15 +129,14 @@ def failures_of(answer: bytes, *, entries: int) -> list[EntryFailure] | None:
         return None
 
 
-def _message(message: _Message) -> RawMessage | None:
+def _message(message: _Message) -> RawMessage:
     body = message.body.encode()
-    if not is_whole(body, message.md5_of_body):
-        return None
+    whole = is_whole(body, message.md5_of_body)
     system = message.attributes or _NOTHING
     return RawMessage(
         id=message.message_id,
         receipt_handle=message.receipt_handle,
-        body=body,
+        body=body if whole else b"",
         sent_ms=None if system.sent_timestamp is None else int(system.sent_timestamp),
         receive_count=1 if system.approximate_receive_count is None else int(system.approximate_receive_count),
         group_id=system.message_group_id,
@@ -150,11 +148,12 @@ def _message(message: _Message) -> RawMessage | None:
         }
         if message.message_attributes
         else {},
+        whole=whole,
     )
 
 
 def _messages_by_hand(answer: bytes) -> list[RawMessage] | None:
     try:
-        return parse_messages(json.loads(answer.decode()).get("Messages") or ())
+        return parse_deliveries(json.loads(answer.decode()).get("Messages") or ())
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None

@@ -85,7 +85,7 @@ class BotoTransport:
                 MessageAttributeNames=["All"],
                 VisibilityTimeout=visibility_timeout_seconds,
             )
-            return parse_messages(answer.get("Messages", ()))
+            return parse_deliveries(answer.get("Messages", ()))
 
     def delete_batch(self, receipt_handles: Sequence[str]) -> list[EntryFailure]:
         """One DeleteMessageBatch call."""
@@ -118,10 +118,14 @@ class BotoTransport:
         self._clients.close()
 
 
+def parse_deliveries(answered: Sequence[Mapping[str, Any]]) -> list[RawMessage]:
+    """Messages of a ReceiveMessage answer. One whose body is not what its MD5 says is not ``whole``, and has none."""
+    return [_parse_message(message) for message in answered]
+
+
 def parse_messages(answered: Sequence[Mapping[str, Any]]) -> list[RawMessage]:
-    """Messages of a ReceiveMessage answer. One whose body is not what its MD5 says is left out: it comes again."""
-    messages = (_parse_message(message) for message in answered)
-    return [message for message in messages if message is not None]
+    """As ``parse_deliveries``, without those that are not whole: they come again."""
+    return [message for message in parse_deliveries(answered) if message.whole]
 
 
 def parse_failures(answer: Mapping[str, Any], *, entries: int) -> list[EntryFailure]:
@@ -151,16 +155,15 @@ def _similar_queues(client: SQSClient, name: str) -> str:
     return f"did you mean {' or '.join(repr(found) for found in similar)}?" if similar else ""
 
 
-def _parse_message(message: Mapping[str, Any]) -> RawMessage | None:
+def _parse_message(message: Mapping[str, Any]) -> RawMessage:
     # surrogatepass: a lone surrogate reaches decode as bytes that are not UTF-8, and is rejected there, not here.
     body = message["Body"].encode("utf-8", "surrogatepass")
-    if not is_whole(body, message.get("MD5OfBody")):
-        return None
+    whole = is_whole(body, message.get("MD5OfBody"))
     system: Mapping[str, str] = message.get("Attributes", {})
     return RawMessage(
         id=message["MessageId"],
         receipt_handle=message["ReceiptHandle"],
-        body=body,
+        body=body if whole else b"",
         sent_ms=int(system["SentTimestamp"]) if "SentTimestamp" in system else None,
         receive_count=int(system.get("ApproximateReceiveCount", 1)),
         group_id=system.get("MessageGroupId"),
@@ -170,4 +173,5 @@ def _parse_message(message: Mapping[str, Any]) -> RawMessage | None:
             for name, attribute in message.get("MessageAttributes", {}).items()
             if "StringValue" in attribute
         },
+        whole=whole,
     )

@@ -79,14 +79,24 @@ class Clerk:
         """No permit will ever be given again."""
         return self._closing or self._fatal is not None
 
-    def arrived(self, permit: Permit, raws: Sequence[RawMessage], *, now: float, received_ms: int) -> None:
-        """A receive call was answered."""
+    def arrived(self, permit: Permit, raws: Sequence[RawMessage], *, now: float, received_ms: int) -> int:
+        """A receive call was answered. How many of its messages are damaged: they are left to come again."""
         self._registry.free(permit.reservation)
         self._registry.learn_sizes(raws)
         self._pace.answered(len(raws), poll=permit.poll, now=now, settled_at=self._agenda.released_until)
         self._receives.over()
+        # The queue handed them out before the poll's wait was over, however long the answer took to get here.
+        handed_out = min(now, permit.poll.started + permit.poll.wait_seconds)
+        damaged = 0
+        held_up: set[str | None] = set()
         for raw in in_group_order(raws):
-            self._take_in(raw, now=now, received_ms=received_ms)
+            if self._registry.get(raw.id) is None and (not raw.whole or raw.fifo_group in held_up):
+                damaged += not raw.whole
+                held_up |= {raw.fifo_group} - {None}
+            else:
+                self._take_in(raw, handed_out=handed_out, now=now, received_ms=received_ms)
+        self._agenda.tally.damaged += damaged
+        return damaged
 
     def receive_failed(self, permit: Permit, error: SourceUnavailable | SourceRefused, *, now: float) -> None:
         """A receive call failed: no receiver calls again until a backoff is over."""
@@ -156,9 +166,8 @@ class Clerk:
         for message_id in acknowledgement.delete:
             if (held := self._given(message_id)) is not None:
                 self._agenda.delete(held, now=now)
-        for message_id in acknowledgement.release:
-            if (held := self._given(message_id)) is not None:
-                self._agenda.release(held, seconds=acknowledgement.release_after_seconds, now=now)
+        released = [held for message_id in acknowledgement.release if (held := self._given(message_id)) is not None]
+        self._release(released, seconds=acknowledgement.release_after_seconds, now=now)
 
     def hurry(self, hurry: bool) -> None:
         """Gather deletes and releases no longer, while someone waits for them."""
@@ -220,15 +229,23 @@ class Clerk:
             and self._pace.may_poll()
         )
 
-    def _take_in(self, raw: RawMessage, *, now: float, received_ms: int) -> None:
-        held = self._registry.arrive(raw, received_at=now, visible_at=now + self._timeout_seconds)
+    def _take_in(self, raw: RawMessage, *, handed_out: float, now: float, received_ms: int) -> None:
+        held = self._registry.arrive(raw, received_at=handed_out, visible_at=handed_out + self._timeout_seconds)
         if held is None:
             again = self._registry.get(raw.id)
-            assert again is not None  # noqa: S101  # arrive found it
-            self._agenda.watch(again)
+            if again is not None and again.receipt_handle == raw.receipt_handle:
+                self._agenda.watch(again)
+        elif (forerunner := self._registry.forerunner(held)) is not None:
+            # Given now, it would be loaded before the one that goes back.
+            self._agenda.release(held, seconds=forerunner.release_seconds, now=now)
         else:
             self._registry.buffer(raw.message(queue=self._queue, received_ms=received_ms))
             self._agenda.watch(held)
+
+    def _release(self, released: Sequence[Held], *, seconds: int, now: float) -> None:
+        """These go back, and with them what is not given yet of their FIFO groups: it must not overtake them."""
+        for held in (*released, *self._registry.take_back(released)):
+            self._agenda.release(held, seconds=seconds, now=now)
 
     def _given(self, message_id: str) -> Held | None:
         held = self._registry.get(message_id)
@@ -251,6 +268,6 @@ def in_group_order(raws: Sequence[RawMessage]) -> Sequence[RawMessage]:
 
     SQS gives a group's next messages only once those in flight are settled, so order within one answer is enough.
     """
-    if not all(raw.sequence_number is not None for raw in raws):
+    if any(raw.fifo_group is None for raw in raws):
         return raws
-    return sorted(raws, key=lambda raw: int(raw.sequence_number or 0))
+    return sorted(raws, key=lambda raw: raw.sequence)

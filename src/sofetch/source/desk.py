@@ -46,11 +46,12 @@ class Desk:
                 self._changed.wait(pause if pause > 0 else None)
             return None
 
-    def arrived(self, permit: Permit, raws: Sequence[RawMessage]) -> None:
-        """A receive call was answered."""
+    def arrived(self, permit: Permit, raws: Sequence[RawMessage]) -> int:
+        """A receive call was answered; how many of its messages are damaged."""
         with self._changed:
-            self._clerk.arrived(permit, raws, now=self._clock.monotonic(), received_ms=self._clock.now_ms())
+            damaged = self._clerk.arrived(permit, raws, now=self._clock.monotonic(), received_ms=self._clock.now_ms())
             self._changed.notify_all()
+            return damaged
 
     def receive_failed(self, permit: Permit, error: SourceUnavailable | SourceRefused) -> None:
         """A receive call failed."""

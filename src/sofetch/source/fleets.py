@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import assert_never
 
 from sofetch.errors import SourceRefused, SourceUnavailable
+from sofetch.events import Events, MessagesDamaged
 from sofetch.faults import crash_point
 from sofetch.ports import Clock
 from sofetch.source.agenda import Call, Work
@@ -49,7 +50,7 @@ class Fleet:
 
 
 def receiving_step(
-    desk: Desk, transport: Transport, *, visibility_timeout_seconds: Callable[[], int]
+    desk: Desk, transport: Transport, *, visibility_timeout_seconds: Callable[[], int], events: Events
 ) -> Callable[[], bool]:
     """One receive call; False when receiving is over."""
 
@@ -66,7 +67,9 @@ def receiving_step(
         except (SourceUnavailable, SourceRefused) as error:
             desk.receive_failed(permit, error)
         else:
-            desk.arrived(permit, raws)
+            damaged = desk.arrived(permit, raws)
+            if damaged:
+                events.emit(MessagesDamaged(count=damaged))
         return True
 
     return step

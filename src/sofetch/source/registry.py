@@ -1,13 +1,13 @@
 """What is held: every message received and not yet settled, its newest receipt handle, and the room that is left.
 
-Owns the rule that a held message is given once, and the two budgets (messages, body bytes). Pure state: no threads, no
-clock, no calls. Whoever uses it from several threads holds a lock (``desk``).
+Owns the rule that a held message is given once, who waits for whom in a FIFO group, and the two budgets (messages, body
+bytes). Pure state: no threads, no clock, no calls. Whoever uses it from several threads holds a lock (``desk``).
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -32,7 +32,10 @@ class Stage(Enum):
 
 @dataclass(slots=True, repr=False)
 class Held:
-    """One held message. Times are on the monotonic clock; ``extend_at`` is None while no extension is planned."""
+    """One held message. Times are on the monotonic clock; ``extend_at`` is None while no extension is planned.
+
+    ``group`` is the FIFO group whose order binds it, and ``sequence`` its place there.
+    """
 
     message_id: str
     receipt_handle: str
@@ -44,6 +47,8 @@ class Held:
     release_seconds: int = 0
     attempts: int = 0
     lost: bool = False
+    group: str | None = None
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,7 @@ class Registry:
         self._reserved_bytes = 0
         self._expected_bytes: float = MAX_MESSAGE_BYTES
         self._sizes_known = False
+        self._releasing: Counter[str] = Counter()
         self.held_bytes = 0
         self.buffered_bytes = 0
 
@@ -117,14 +123,18 @@ class Registry:
     def arrive(self, raw: RawMessage, *, received_at: float, visible_at: float) -> Held | None:
         """Note a delivery. A new message is held and returned; of a held one only handle and times are made new.
 
-        A new one is not given until ``buffer`` is called for it.
+        A new one is not given until ``buffer`` is called for it. An answer that was long on its way may bring an older
+        delivery than the one that is held: its handle would be a stale one, and is not taken.
         """
         held = self._held.get(raw.id)
         if held is not None:
+            if received_at < held.received_at:
+                return None
             held.receipt_handle, held.received_at, held.visible_at = raw.receipt_handle, received_at, visible_at
             held.lost, held.attempts = False, 0
             return None
         held = Held(raw.id, raw.receipt_handle, len(raw.body), received_at, visible_at)
+        held.group, held.sequence = raw.fifo_group, raw.sequence
         self._held[raw.id] = held
         self.held_bytes += held.body_bytes
         return held
@@ -148,9 +158,26 @@ class Registry:
             given.append(message)
         return given
 
+    def take_back(self, released: Iterable[Held]) -> list[Held]:
+        """What waits to be given behind one of these in its FIFO group: it is not given any more."""
+        first: dict[str, int] = {}
+        for held in released:
+            if held.group is not None:
+                first[held.group] = min(held.sequence, first.get(held.group, held.sequence))
+        return self._take_back_after(first) if first else []
+
+    def forerunner(self, held: Held) -> Held | None:
+        """A message before this one in its FIFO group that is on its way back to the queue."""
+        if held.group is None or not self._releasing[held.group]:
+            return None
+        before = (one for one in self._held.values() if one.group == held.group and one.sequence < held.sequence)
+        return next((one for one in before if one.stage is Stage.RELEASING), None)
+
     def settle(self, held: Held, stage: Stage) -> None:
         """Its fate is decided: the body is no longer ours to account for."""
         held.stage, held.attempts = stage, 0
+        if stage is Stage.RELEASING and held.group is not None:
+            self._releasing[held.group] += 1
         self.held_bytes -= held.body_bytes
         held.body_bytes = 0
 
@@ -167,3 +194,20 @@ class Registry:
         """Deleted or released, and answered."""
         self._held.pop(held.message_id, None)
         self.held_bytes -= held.body_bytes
+        if held.stage is Stage.RELEASING and held.group is not None:
+            self._releasing[held.group] -= 1
+            if not self._releasing[held.group]:
+                del self._releasing[held.group]
+
+    def _take_back_after(self, first: dict[str, int]) -> list[Held]:
+        taken: list[Held] = []
+        kept: deque[Message] = deque()
+        for message in self._buffer:
+            held = self._held[message.id]
+            if held.group is not None and held.sequence > first.get(held.group, held.sequence):
+                taken.append(held)
+                self.buffered_bytes -= len(message.body)
+            else:
+                kept.append(message)
+        self._buffer = kept
+        return taken

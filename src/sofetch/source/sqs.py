@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from sofetch.ack import Acknowledgement
 from sofetch.calls import Calls
+from sofetch.events import Events
 from sofetch.ports import Clock
 from sofetch.record import Message
 from sofetch.settings import SourceSettings
@@ -35,7 +36,9 @@ class SqsSource:
     all of SQS's servers, and not the approximate counts, which lag by up to a minute.
     """
 
-    def __init__(self, settings: SourceSettings, *, transport: Transport, clock: Clock) -> None:
+    def __init__(
+        self, settings: SourceSettings, *, transport: Transport, clock: Clock, events: Events | None = None
+    ) -> None:
         self._transport = transport = MeteredTransport(transport)
         self._clock = clock
         self._configured_timeout_seconds = settings.visibility_timeout_seconds
@@ -44,7 +47,12 @@ class SqsSource:
         pace = Pace(receivers=settings.receivers, wait_seconds=settings.wait_seconds)
         clerk = Clerk(registry, Agenda(registry), pace, queue=transport.queue_name)
         self._desk = desk = Desk(clerk, clock=clock)
-        receive = receiving_step(desk, transport, visibility_timeout_seconds=lambda: self._timeout_seconds)
+        receive = receiving_step(
+            desk,
+            transport,
+            visibility_timeout_seconds=lambda: self._timeout_seconds,
+            events=events or Events(),
+        )
         self._receivers = Fleet("receive", size=settings.receivers, desk=desk, step=receive)
         work = deleting_step(desk, transport, clock=clock)
         self._deleters = Fleet("delete", size=settings.deleters, desk=desk, step=work)

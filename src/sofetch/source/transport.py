@@ -19,12 +19,18 @@ MAX_BATCH_ENTRIES = 10
 MAX_MESSAGE_BYTES = 1_048_576
 """The largest SQS message; also the largest SendMessageBatch, all entries together."""
 
+_LONGEST_SEQUENCE_NUMBER = 40
+"""SQS's are numbers of 128 bits."""
+
 MAX_VISIBILITY_SECONDS = 43_200
 """SQS keeps a message invisible for at most 12 hours from its receipt, however often it is extended."""
 
 
 class RawMessage(Private, frozen=True, kw_only=True):
-    """A message as the wire gave it, with the receipt handle that ends or extends this delivery."""
+    """A message as the wire gave it, with the receipt handle that ends or extends this delivery.
+
+    ``whole`` is False if the body is not the one that was sent (its MD5 says so); it is to come again.
+    """
 
     id: str
     receipt_handle: str
@@ -34,6 +40,18 @@ class RawMessage(Private, frozen=True, kw_only=True):
     group_id: str | None = None
     sequence_number: str | None = None
     attributes: Mapping[str, str] = msgspec.field(default_factory=dict)
+    whole: bool = True
+
+    @property
+    def fifo_group(self) -> str | None:
+        """The group whose order binds it. None in a standard queue: groups are for fair shares there, without order."""
+        return None if self.sequence_number is None else self.group_id
+
+    @property
+    def sequence(self) -> int:
+        """Its place in its group; 0 where it has none."""
+        number = self.sequence_number or ""
+        return int(number) if number.isdecimal() and len(number) <= _LONGEST_SEQUENCE_NUMBER else 0
 
     def message(self, *, queue: str, received_ms: int) -> Message:
         """The message as the pipeline takes it: without the receipt handle, which stays in the source."""
