@@ -12,22 +12,26 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-import msgspec
+from msgspec import structs
 
 from sofetch import __version__
+from sofetch.breaker import Breakers
 from sofetch.clock import SystemClock
 from sofetch.decode import compile_decoder
-from sofetch.errors import SourceUnavailable
-from sofetch.events import Events, Stopped, WorkerStarted
+from sofetch.errors import SinkUnavailable
+from sofetch.events import Events, Listening, SchemaApplied, Stopped, WorkerStarted
+from sofetch.health import Health
 from sofetch.keys import load_keyrings
 from sofetch.keys.recovery import load_recovery_public_key
 from sofetch.load.dsn import resolve_dsn, resolve_vault_dsn
 from sofetch.load.postgres import PostgresSink
+from sofetch.load.schema import apply_schema
 from sofetch.load.vault import VaultStore
 from sofetch.mask import compile_masker
 from sofetch.outages import Outages
 from sofetch.pipeline import Steps
 from sofetch.ports import Clock, Source
+from sofetch.serving import HttpServer, health_page
 from sofetch.settings import Settings
 from sofetch.source import open_source
 from sofetch.stopping import Stop
@@ -42,7 +46,16 @@ class Pipeline:
     """
 
     def __init__(
-        self, *, settings: Settings, source: Source, steps: Steps, clock: Clock, events: Events, stop: Stop
+        self,
+        *,
+        settings: Settings,
+        source: Source,
+        steps: Steps,
+        clock: Clock,
+        events: Events,
+        stop: Stop,
+        breakers: Breakers,
+        closing: ExitStack,
     ) -> None:
         self._settings = settings
         self._source = source
@@ -50,6 +63,9 @@ class Pipeline:
         self._clock = clock
         self._events = events
         self._stop = stop
+        self._breakers = breakers
+        self._closing = closing
+        self._deadline: float | None = None
 
     @classmethod
     def open(
@@ -60,37 +76,48 @@ class Pipeline:
         events: Events | None = None,
         stop: Stop | None = None,
         patience_seconds: float | None = 0.0,
+        schema: bool = False,
+        clock: Clock | None = None,
     ) -> Self:
         """Load the keys, prepare the databases, reach the queue, in this order; nothing is received yet.
 
-        A database or queue that is away is waited for, at most ``patience_seconds`` (None: as long as it takes, telling
-        of each attempt). Raises KeyringError, SinkRefused, SinkUnavailable, SourceRefused or SourceUnavailable.
+        With ``schema`` missing DDL is applied first. ``/health`` is answered from before the databases are asked for. A
+        database or queue that is away is waited for, at most ``patience_seconds`` (None: as long as it takes, telling
+        of each attempt). Raises ConfigError, KeyringError, SinkRefused, SinkUnavailable (also where ``stop`` was asked
+        meanwhile), SourceRefused or SourceUnavailable.
         """
         environ = os.environ if environ is None else environ
-        clock, events, stop = SystemClock(), events or Events(), stop or Stop()
-        outages = Outages(clock=clock, events=events, stop=stop, patience_seconds=patience_seconds)
+        clock, events, stop = clock or SystemClock(), events or Events(), stop or Stop()
+        breakers = Breakers(now=clock.monotonic())
+        outages = Outages(breakers, clock=clock, events=events, stop=stop, patience_seconds=patience_seconds)
         rings, recovery = load_keyrings(settings.keys, environ=environ), load_recovery_public_key(settings.vault)
         masker = compile_masker(settings, rings, recovery=recovery)
-        sink = PostgresSink(settings, dsn=resolve_dsn(settings.sink, environ=environ))
-        vault = _vault(settings, environ)
+        dsn = resolve_dsn(settings.sink, environ=environ)
+        sink, vault = PostgresSink(settings, dsn=dsn), _vault(settings, environ)
         with ExitStack() as opened:
+            health = _serve_health(settings, opened, breakers=breakers, clock=clock, events=events, stop=stop)
             opened.callback(sink.close)
+            if schema:
+                _apply_schema(settings, dsn, outages=outages, events=events)
             outages.outlast("database", lambda: sink.prepare(masker.fingerprints()))
             if vault is not None:
                 opened.callback(vault.close)
                 outages.outlast("database", vault.prepare)
+            _go_on(stop)
             source = outages.outlast("queue", lambda: open_source(settings.source, clock=clock, events=events))
             if source is None:
-                raise SourceUnavailable("asked to stop before the database and the queue could be reached")
-            opened.pop_all()
-        return cls(
-            settings=settings,
-            source=source,
-            steps=Steps(compile_decoder(settings), masker, sink, vault),
-            clock=clock,
-            events=events,
-            stop=stop,
-        )
+                raise _stopped_early()
+            health.watch(source.state)
+            return cls(
+                settings=settings,
+                source=source,
+                steps=Steps(compile_decoder(settings), masker, sink, vault),
+                clock=clock,
+                events=events,
+                stop=stop,
+                breakers=breakers,
+                closing=opened.pop_all(),
+            )
 
     def run(self, *, drain: bool = False, max_messages: int | None = None) -> Summary:
         """Move messages until ``stop`` is called, the queue is drained, or ``max_messages`` were received.
@@ -114,10 +141,9 @@ class Pipeline:
             clock=self._clock,
             events=self._events,
             stop=self._stop,
+            breakers=self._breakers,
         )
-        summary = worker.run(drain=drain, max_messages=max_messages)
-        self._source.flush(timeout_seconds=FLUSH_SECONDS)
-        summary = msgspec.structs.replace(summary, calls=self._source.calls())
+        summary = self._flushed(worker.run(drain=drain, max_messages=max_messages))
         self._events.emit(_stopped(summary))
         return summary
 
@@ -127,10 +153,19 @@ class Pipeline:
 
     def close(self) -> None:
         """Finish the deletes, release what is held, close the connections. Idempotent."""
-        self._source.close(grace_seconds=GRACE_SECONDS)
-        self._steps.sink.close()
-        if self._steps.vault is not None:
-            self._steps.vault.close()
+        grace_seconds = self._settings.worker.shutdown_grace_seconds
+        if self._deadline is not None:
+            grace_seconds = max(0.0, self._deadline - self._clock.monotonic())
+        self._source.close(grace_seconds=grace_seconds)
+        self._closing.close()
+
+    def _flushed(self, summary: Summary) -> Summary:
+        """Wait for the deletes, for half of the grace: the other half is for what is given back at the close."""
+        grace_seconds = self._settings.worker.shutdown_grace_seconds
+        self._deadline = self._clock.monotonic() + grace_seconds
+        flushed = self._source.flush(timeout_seconds=grace_seconds / 2)
+        away = summary.away if flushed or "queue" in summary.away else [*summary.away, "queue"]
+        return structs.replace(summary, away=away, calls=self._source.calls())
 
     def __enter__(self) -> Self:
         return self
@@ -141,8 +176,37 @@ class Pipeline:
         self.close()
 
 
-FLUSH_SECONDS = 30.0
-GRACE_SECONDS = 10.0
+def _serve_health(
+    settings: Settings, opened: ExitStack, *, breakers: Breakers, clock: Clock, events: Events, stop: Stop
+) -> Health:
+    health = Health(
+        pipeline=settings.pipeline_name,
+        breakers=breakers,
+        clock=clock,
+        stop=stop,
+        unhealthy_after_seconds=settings.http.unhealthy_after_seconds,
+    )
+    events.listen(health)
+    if settings.http.listen is not None:
+        server = HttpServer(settings.http.listen, {"/health": lambda: health_page(health)})
+        opened.callback(server.close)
+        events.emit(Listening(address=server.address))
+    return health
+
+
+def _apply_schema(settings: Settings, dsn: str, *, outages: Outages, events: Events) -> None:
+    applied = outages.outlast("database", lambda: apply_schema(settings, dsn=dsn))
+    if applied:
+        events.emit(SchemaApplied(steps=len(applied)))
+
+
+def _go_on(stop: Stop) -> None:
+    if stop.asked:
+        raise _stopped_early()
+
+
+def _stopped_early() -> SinkUnavailable:
+    return SinkUnavailable("asked to stop before the database and the queue could be reached")
 
 
 def _vault(settings: Settings, environ: Mapping[str, str]) -> VaultStore | None:
@@ -158,6 +222,7 @@ def _stopped(summary: Summary) -> Stopped:
         duplicates=summary.duplicates,
         quarantined=summary.quarantined,
         released=summary.released,
+        away=", ".join(summary.away) or None,
         seconds=summary.seconds,
-        **msgspec.structs.asdict(summary.calls),
+        **structs.asdict(summary.calls),
     )

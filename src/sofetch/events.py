@@ -147,6 +147,38 @@ class Recovered(Event, frozen=True, kw_only=True):
     outage_seconds: float
 
 
+class BreakerChanged(Event, frozen=True, kw_only=True):
+    """The circuit breaker of a dependency changed: open (nothing is asked of it, and nothing more is received for a
+    database), half_open (one attempt goes, the probe) or closed (all goes on). ``attempts`` failed so far.
+    """
+
+    dependency: Literal["queue", "database"]
+    state: Literal["closed", "open", "half_open"]
+    attempts: int
+
+    @property
+    def level(self) -> Level:
+        """The first opening and the closing are shown; what comes between is shown at debug, as `outage` tells it."""
+        return "info" if self.state == "closed" or (self.state == "open" and self.attempts == 1) else "debug"
+
+    def measures(self) -> Iterator[Measure]:
+        """Outages by dependency."""
+        if self.state == "open" and self.attempts == 1:
+            yield "sofetch_outages_total", self.dependency, 1
+
+
+class SchemaApplied(Event, frozen=True, kw_only=True):
+    """Missing DDL was applied before the start, as `--apply-schema` asks for."""
+
+    steps: int
+
+
+class Listening(Event, frozen=True, kw_only=True):
+    """`/health` can be asked for at this address."""
+
+    address: str
+
+
 class Draining(Event, frozen=True, kw_only=True):
     """Stopping was asked for: receiving ends, what is held is finished or released."""
 
@@ -194,13 +226,17 @@ class LibraryWarning(Event, frozen=True, kw_only=True):
 
 
 class Stopped(Event, frozen=True, kw_only=True):
-    """The worker ended in good order: its messages by outcome, its calls to the queue, and what they are billed as."""
+    """The worker ended in good order: its messages by outcome, its calls to the queue, and what they are billed as.
+
+    ``away`` names the dependencies that were away: then not all was done.
+    """
 
     received: int
     loaded: int
     duplicates: int
     quarantined: int
     released: int
+    away: str | None
     seconds: float
     receives: int = 0
     empty_receives: int = 0
@@ -238,7 +274,7 @@ class Events:
     """Where events go: every listener is told, and the counters grow. Safe to use from any thread."""
 
     def __init__(self, *listeners: Callable[[Event], None]) -> None:
-        self._listeners = listeners
+        self._listeners = list(listeners)
         self._counters: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
 
@@ -249,6 +285,10 @@ class Events:
                 self._counters[name, label] += amount  # type: ignore[assignment]  # Counter is typed for int only
         for listen in self._listeners:
             listen(event)
+
+    def listen(self, listener: Callable[[Event], None]) -> None:
+        """Tell one more of every event from now on."""
+        self._listeners.append(listener)
 
     def counters(self) -> dict[tuple[str, str], float]:
         """The counters as they stand: (name, label) to value."""

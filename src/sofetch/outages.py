@@ -1,57 +1,100 @@
 """Outlasting an outage: do a piece of work, again and again while its dependency is away.
 
-Owns how long the pauses are and when patience ends. Must not know what the work is.
+Owns the driving of the breakers: waiting out their pauses, probing, telling of every change, and when patience ends.
+Must not know what the work is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, TypeVar
+from typing import TypeVar
 
-from sofetch.backoff import backoff_seconds
+from sofetch.breaker import Breakers, Dependency, State
 from sofetch.errors import SinkUnavailable, SofetchError, SourceUnavailable
-from sofetch.events import Events, Recovered, outage
+from sofetch.events import BreakerChanged, Events, Recovered, outage
 from sofetch.ports import Clock
 from sofetch.stopping import Stop
 
-Dependency = Literal["queue", "database"]
 T = TypeVar("T")
+
+
+def _nothing() -> None:
+    """Nothing goes along with a change of the breaker."""
 
 
 class Outages:
     """Bears outages, and tells of them. Without ``patience_seconds`` it never gives up."""
 
-    def __init__(self, *, clock: Clock, events: Events, stop: Stop, patience_seconds: float | None) -> None:
+    def __init__(
+        self, breakers: Breakers, *, clock: Clock, events: Events, stop: Stop, patience_seconds: float | None
+    ) -> None:
+        self._breakers = breakers
         self._clock = clock
         self._events = events
         self._stop = stop
         self._patience_seconds = patience_seconds
 
-    def outlast(self, dependency: Dependency, work: Callable[[], T]) -> T | None:
+    def outlast(
+        self,
+        dependency: Dependency,
+        work: Callable[[], T],
+        *,
+        opened: Callable[[], None] = _nothing,
+        closed: Callable[[], None] = _nothing,
+    ) -> T | None:
         """The result of ``work``, which is tried again while it raises SinkUnavailable or SourceUnavailable.
 
-        None if asked to stop before it was done. Raises the last of those errors when patience is at its end, and
-        whatever else ``work`` raises.
+        ``opened`` is called as soon as the breaker opens, ``closed`` once it has closed again. None if asked to stop
+        before it was done; the breaker stays open then. Raises the last of those errors when patience is at its end,
+        and whatever else ``work`` raises.
         """
-        attempt = 0
-        began = self._clock.monotonic()
-        while True:
+        while self._admitted(dependency):
             try:
                 result = work()
             except (SinkUnavailable, SourceUnavailable) as error:
-                attempt += 1
-                self._bear(dependency, error, attempt, self._clock.monotonic() - began)
-                if self._stop.asked:
-                    return None
+                if self._failed(dependency, error):
+                    opened()
                 continue
-            if attempt:
-                seconds = round(self._clock.monotonic() - began, 3)
-                self._events.emit(Recovered(dependency=dependency, attempts=attempt, outage_seconds=seconds))
+            except BaseException:
+                self._breakers[dependency].left_open()
+                raise
+            if self._succeeded(dependency):
+                closed()
             return result
+        return None
 
-    def _bear(self, dependency: Dependency, error: SofetchError, attempt: int, lasted_seconds: float) -> None:
-        if self._patience_seconds is not None and lasted_seconds >= self._patience_seconds:
+    def _admitted(self, dependency: Dependency) -> bool:
+        """Wait until a call may be made; False if asked to stop meanwhile."""
+        breaker = self._breakers[dependency]
+        while not breaker.admit(now=self._clock.monotonic()):
+            if self._stop.wait(breaker.pause_seconds(now=self._clock.monotonic())):
+                return False
+        if breaker.standing.state is State.HALF_OPEN:
+            self._tell_state(dependency)
+        return True
+
+    def _failed(self, dependency: Dependency, error: SofetchError) -> bool:
+        """Whether this is what opened it. Raises the error when patience is at its end."""
+        breaker, now = self._breakers[dependency], self._clock.monotonic()
+        was_away = breaker.standing.away
+        pause = breaker.failed(error, now=now)
+        if self._patience_seconds is not None and now - breaker.standing.since >= self._patience_seconds:
             raise error
-        pause = backoff_seconds(attempt)
+        attempt = breaker.standing.attempts
         self._events.emit(outage(dependency, error, attempt=attempt, retry_in_seconds=round(pause, 3)))
-        self._stop.wait(pause)
+        self._tell_state(dependency)
+        return not was_away
+
+    def _succeeded(self, dependency: Dependency) -> bool:
+        """Whether it had been away."""
+        now = self._clock.monotonic()
+        before = self._breakers[dependency].succeeded(now=now)
+        if before.away:
+            seconds = round(now - before.since, 3)
+            self._tell_state(dependency)
+            self._events.emit(Recovered(dependency=dependency, attempts=before.attempts, outage_seconds=seconds))
+        return before.away
+
+    def _tell_state(self, dependency: Dependency) -> None:
+        standing = self._breakers[dependency].standing
+        self._events.emit(BreakerChanged(dependency=dependency, state=standing.state.value, attempts=standing.attempts))

@@ -15,7 +15,8 @@ class Source(Protocol):
 
     Guarantees of every adapter (``tests/contract/test_source.py``): a message is given at most once while it is
     held, a second delivery only replaces its receipt handle; nothing is deleted but what ``acknowledge`` names;
-    held messages are kept invisible until they are acknowledged or the source is closed.
+    held messages are kept invisible until they are acknowledged or the source is closed, or until they were held for
+    as long as the queue allows: then they go back to it, and acknowledging them does nothing.
     """
 
     def receive(self, *, max_messages: int, max_bytes: int, wait_seconds: float) -> Sequence[Message]:
@@ -28,6 +29,17 @@ class Source(Protocol):
 
     def acknowledge(self, acknowledgement: Acknowledgement) -> None:
         """Delete, release or go on holding messages that ``receive`` gave. Does not wait for the queue's answer."""
+        ...
+
+    def pause(self) -> None:
+        """Begin no more receive calls until ``resume``; what is held stays held, and acknowledging goes on.
+
+        Those under way are not cut off: what they bring was counted as received, so it is held too. Idempotent.
+        """
+        ...
+
+    def resume(self) -> None:
+        """Receive again. Idempotent."""
         ...
 
     def flush(self, *, timeout_seconds: float) -> bool:

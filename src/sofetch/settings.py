@@ -67,6 +67,15 @@ class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         Annotated[int, Meta(ge=2, le=43_200)] | None,
         Meta(description="Visibility timeout to ask for at receive. Default: the queue's own."),
     ] = None
+    hold_seconds: Annotated[
+        int,
+        Meta(
+            ge=60,
+            le=43_000,
+            description="How long a message is held while it cannot be loaded. Then it goes back to the queue, for up "
+            "to 20 minutes invisible. SQS lets a message be held for 43,200 s at most, that delay included.",
+        ),
+    ] = 42_000
     release_delay_seconds: Annotated[
         int, Meta(ge=0, le=43_200, description="How long a message that must be retried stays invisible.")
     ] = 5
@@ -80,6 +89,33 @@ class BatchSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     max_wait_seconds: Annotated[
         float, Meta(ge=0, le=60, description="Longest time a received message waits for its batch to fill.")
     ] = 0.25
+
+
+class WorkerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[worker]: how a worker stops."""
+
+    shutdown_grace_seconds: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=600,
+            description="Longest time for the deletes and releases after the batch in hand is done, once stopping was "
+            "asked for.",
+        ),
+    ] = 25
+
+
+class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[http]: what a running worker answers over HTTP."""
+
+    listen: Annotated[
+        Annotated[str, Meta(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$")] | None,
+        Meta(description="Address and port, as `127.0.0.1:8080`. Default: it does not listen."),
+    ] = None
+    unhealthy_after_seconds: Annotated[
+        float,
+        Meta(ge=0, description="How long the queue or the database may be away before `/health` answers 503."),
+    ] = 300
 
 
 class SinkSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -368,6 +404,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     column: Annotated[list[ColumnSettings], Meta(min_length=1)]
     pipeline: PipelineSettings = field(default_factory=PipelineSettings)
     batch: BatchSettings = field(default_factory=BatchSettings)
+    worker: WorkerSettings = field(default_factory=WorkerSettings)
+    http: HttpSettings = field(default_factory=HttpSettings)
     keys: KeysSettings = field(default_factory=KeysSettings)
     vault: VaultSettings = field(default_factory=VaultSettings)
     quarantine: QuarantineSettings = field(default_factory=QuarantineSettings)

@@ -30,7 +30,6 @@ FUTILE_STARTS = 5
 
 _LOOK_SECONDS = 0.2
 _READ_BYTES = 65_536
-_COUNTS = ("received", "loaded", "duplicates", "quarantined", "released", "batches")
 _CALLS = Calls.__struct_fields__
 
 
@@ -45,9 +44,12 @@ class End(Enum):
     """What ended it would end every other, too: a setting, a key, a table. All stop, with its exit code."""
 
 
-def meaning_of(returncode: int, *, stopping: bool) -> End:
-    """What an exit code means; negative ones are signals, as ``subprocess`` has them."""
-    if returncode == ExitCode.OK:
+def meaning_of(returncode: int, *, stopping: bool, in_good_order: bool) -> End:
+    """What an exit code means; negative ones are signals, as ``subprocess`` has them.
+
+    A worker that was stopped while a dependency was away ends in good order, and says so with ``UNAVAILABLE``.
+    """
+    if returncode == ExitCode.OK or (stopping and in_good_order and returncode == ExitCode.UNAVAILABLE):
         return End.DONE
     if returncode < 0 or returncode == ExitCode.UNEXPECTED:
         return End.DONE if stopping else End.AGAIN
@@ -97,6 +99,7 @@ class _Process:
         os.close(theirs)
         self.received = Received()
         self.counts: Counter[str] = Counter()
+        self.away: list[str] = []
         self.failed: Failed | None = None
 
     def note(self, event: Event) -> None:
@@ -114,6 +117,7 @@ class _Process:
             case Stopped():
                 self.counts |= Counter(received=event.received, released=event.released)
                 self.counts += Counter({name: getattr(event, name) for name in _CALLS})
+                self.away = event.away.split(", ") if event.away else []
             case Failed():
                 self.failed = event
             case _:
@@ -145,6 +149,7 @@ class Supervisor:
         self._futile = 0
         self._counts: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
+        self._away: list[str] = []
         self._error: SofetchError | None = None
         self._told_to_stop = False
 
@@ -195,9 +200,10 @@ class Supervisor:
         self._running.remove(process)
         returncode = process.close()
         self._counts += process.counts
+        self._away += [dependency for dependency in process.away if dependency not in self._away]
         stopping = self._stop.asked or self._error is not None
         pause: float | None = None
-        match meaning_of(returncode, stopping=stopping):
+        match meaning_of(returncode, stopping=stopping, in_good_order=process.failed is None):
             case End.AGAIN:
                 self._futile += 1
                 if self._futile >= FUTILE_STARTS:
@@ -233,7 +239,13 @@ class Supervisor:
 
     def _summary(self, seconds: float) -> Summary:
         return Summary(
-            **{name: self._counts[name] for name in _COUNTS},
+            received=self._counts["received"],
+            loaded=self._counts["loaded"],
+            duplicates=self._counts["duplicates"],
+            quarantined=self._counts["quarantined"],
+            released=self._counts["released"],
+            batches=self._counts["batches"],
+            away=self._away,
             seconds=round(seconds, 3),
             stopped_by=self._stop.reason if self._stop.asked else "drained",
             quarantined_by_reason=dict(self._reasons),

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from sofetch import events as told
 from sofetch.ack import Acknowledgement, decide
+from sofetch.breaker import Breakers
 from sofetch.calls import Calls
 from sofetch.events import Events
 from sofetch.faults import crash_point
@@ -28,7 +29,10 @@ DRAIN_PATIENCE_SECONDS = 60.0
 
 
 class Summary(Struct, frozen=True, kw_only=True):
-    """What a run did. ``quarantined_by_reason`` counts by reason code; ``seconds`` is wall time."""
+    """What a run did. ``quarantined_by_reason`` counts by reason code; ``seconds`` is wall time.
+
+    ``away`` names the dependencies that were away when it was stopped: then there is work that was not done.
+    """
 
     received: int
     loaded: int
@@ -40,6 +44,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     stopped_by: str
     quarantined_by_reason: dict[str, int]
     calls: Calls = Calls()
+    away: list[str] = []  # msgspec gives each its own
 
 
 class Worker:
@@ -55,6 +60,7 @@ class Worker:
         clock: Clock,
         events: Events,
         stop: Stop,
+        breakers: Breakers | None = None,
     ) -> None:
         self._source = source
         self._steps = steps
@@ -63,6 +69,7 @@ class Worker:
         self._clock = clock
         self._events = events
         self._stop = stop
+        self._breakers = breakers or Breakers(now=clock.monotonic())
         self._counts: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
         self._outages = self._patient(None)
@@ -105,10 +112,20 @@ class Worker:
         return messages or ()
 
     def _finish(self, messages: Sequence[Message]) -> None:
-        """Take one batch to its end: acknowledged, or, if asked to stop in an outage, released."""
+        """Take one batch to its end: acknowledged, or, if asked to stop in an outage, released.
+
+        While the database is away nothing more is received, and this batch is the probe: the only thing that is asked
+        of the database until it succeeds. What the source had to give back to the queue meanwhile is harmless in it:
+        see ``source.agenda``.
+        """
         started = self._clock.monotonic()
         self._counts["received"] += len(messages)
-        done = self._outages.outlast("database", lambda: process(messages, self._steps))
+        done = self._outages.outlast(
+            "database",
+            lambda: process(messages, self._steps),
+            opened=self._source.pause,
+            closed=self._source.resume,
+        )
         if done is None:
             self._release(messages)
             return
@@ -153,7 +170,13 @@ class Worker:
         )
 
     def _patient(self, patience_seconds: float | None) -> Outages:
-        return Outages(clock=self._clock, events=self._events, stop=self._stop, patience_seconds=patience_seconds)
+        return Outages(
+            self._breakers,
+            clock=self._clock,
+            events=self._events,
+            stop=self._stop,
+            patience_seconds=patience_seconds,
+        )
 
     def _summary(self, stopped_by: str, seconds: float) -> Summary:
         counts = self._counts
@@ -167,4 +190,5 @@ class Worker:
             seconds=round(seconds, 3),
             stopped_by=stopped_by,
             quarantined_by_reason=dict(self._reasons),
+            away=list(self._breakers.away()),
         )

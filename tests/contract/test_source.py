@@ -163,6 +163,36 @@ def test_calls_are_counted_by_kind(bench: Bench) -> None:
     assert made.requests == made.total
 
 
+def test_a_paused_source_begins_no_receive_call_until_it_is_resumed(bench: Bench) -> None:
+    with opened(bench) as source:
+        source.pause()
+        source.pause()
+        bench.send(BODIES)
+        for _ in range(3):
+            assert source.receive(max_messages=10, max_bytes=1 << 20, wait_seconds=0.1) == []
+        source.resume()
+        assert {message.receive_count for message in receive(source, len(BODIES))} == {1}
+
+
+def test_a_paused_source_goes_on_acknowledging_what_it_gave(bench: Bench) -> None:
+    bench.send(BODIES)
+    with opened(bench) as source:
+        messages = receive(source, len(BODIES))
+        source.pause()
+        source.acknowledge(Acknowledgement(delete=ids(messages[5:]), release=ids(messages[:5])))
+        assert source.flush(timeout_seconds=10)
+        assert bench.remaining() == 5
+
+
+def test_a_paused_source_gives_back_what_it_holds_when_it_is_closed(bench: Bench) -> None:
+    bench.send(BODIES)
+    with opened(bench) as source:
+        receive(source, len(BODIES))
+        source.pause()
+    with opened(bench) as source:
+        assert len(receive(source, len(BODIES))) == len(BODIES)
+
+
 def test_close_ends_every_thread_and_may_be_called_again(bench: Bench) -> None:
     before = set(threading.enumerate())
     bench.send(BODIES)

@@ -181,19 +181,95 @@ def test_extensions_go_before_deletes() -> None:
     world.expect(Call.EXTEND)
 
 
-def test_a_message_is_held_for_almost_twelve_hours_and_then_lost() -> None:
-    world = World(1, timeout_seconds=3_600)
-    invisible_until = 3_600.0
-    while not world.held[0].lost:
+@pytest.mark.parametrize("timeout_seconds", [30, 3_600, MAX_VISIBILITY_SECONDS])
+def test_a_message_is_held_for_almost_twelve_hours_and_then_given_back_with_a_delay(timeout_seconds: int) -> None:
+    world = World(25, timeout_seconds=timeout_seconds)
+    invisible_until = dict.fromkeys((held.message_id for held in world.held), float(timeout_seconds))
+    while len(world.registry):
         world.advance_to_wake()
-        assert world.clock.monotonic() <= invisible_until
-        work = world.work()
-        if work is not None:
-            invisible_until = world.clock.monotonic() + work.entries[0].seconds
-            assert invisible_until <= MAX_VISIBILITY_SECONDS
+        assert world.clock.monotonic() <= min(invisible_until.values())
+        while (work := world.work()) is not None:
+            for entry in work.entries:
+                invisible_until[entry.message_id] = world.clock.monotonic() + entry.seconds
+                assert invisible_until[entry.message_id] <= MAX_VISIBILITY_SECONDS
             world.answer(work)
-    assert invisible_until > MAX_VISIBILITY_SECONDS - 60
-    assert world.agenda.tally.lost == 1
+    assert (world.agenda.tally.given_back, world.agenda.tally.released, world.agenda.tally.lost) == (25, 25, 0)
+    assert world.clock.monotonic() >= MAX_VISIBILITY_SECONDS - 1_200
+    assert len(set(invisible_until.values())) > 20, "they come back at different times"
+
+
+def test_what_was_not_given_yet_is_given_back_too_and_never_given() -> None:
+    world = World(0)
+    world.registry.buffer(Message(id="m0", body=b"x", queue="q", sent_ms=None, received_ms=0))
+    raw = RawMessage(id="m0", receipt_handle="h", body=b"x")
+    held = world.registry.arrive(raw, received_at=0, visible_at=43_000)
+    assert held is not None
+    world.agenda.watch(held)
+    world.clock.advance(MAX_VISIBILITY_SECONDS - 1_100)
+    world.agenda.hurry = True
+    world.expect(Call.RELEASE)
+    assert world.registry.give(max_messages=10, max_bytes=1 << 20) == []
+    assert (world.registry.buffered_bytes, world.registry.held_bytes) == (0, 0)
+
+
+def test_a_message_whose_outcome_is_durable_is_never_given_back() -> None:
+    world = World(1, timeout_seconds=3_600)
+    world.delete_all()
+    while not world.held[0].lost:
+        world.clock.advance(60)
+        while (work := world.work()) is not None:
+            if work.call is Call.DELETE:
+                world.agenda.failed(work, now=world.clock.monotonic())
+            else:
+                world.answer(work)
+    assert world.clock.monotonic() > MAX_VISIBILITY_SECONDS - 120
+    assert world.agenda.tally.given_back == 0
+    assert not world.agenda.idle
+
+
+def test_what_fails_when_it_is_given_back_is_tried_again_and_never_asks_for_more_than_sqs_allows() -> None:
+    world = World(1, timeout_seconds=3_600)
+    tries = 0
+    while len(world.registry) and tries < 12:
+        world.advance_to_wake()
+        work = world.work()
+        if work is not None and work.call is Call.RELEASE:
+            tries += 1
+            assert world.clock.monotonic() + work.entries[0].seconds <= MAX_VISIBILITY_SECONDS
+            world.clock.advance(90)
+            world.answer(work, BUSY)
+        elif work is not None:
+            world.answer(work)
+    assert tries == 12
+
+
+@pytest.mark.parametrize("call", [Call.DELETE, Call.RELEASE])
+def test_while_one_kind_of_call_fails_no_deleter_makes_another_of_it_and_the_rest_go_on(call: Call) -> None:
+    world = World(30)
+    for held in world.held:
+        if call is Call.DELETE:
+            world.agenda.delete(held, now=0)
+        else:
+            world.agenda.release(held, seconds=0, now=0)
+    world.agenda.failed(world.expect(call), now=0)
+    world.agenda.rest(call, failures=3, now=0)
+    assert world.work() is None
+    wakes = world.agenda.wake_at()
+    assert wakes is not None
+    assert 0.5 <= wakes <= 1
+    world.clock.advance(wakes)
+    world.expect(call)
+
+
+def test_extensions_rest_for_a_tenth_of_the_timeout_at_most() -> None:
+    world = World(20)
+    world.clock.advance(15)
+    world.agenda.failed(world.expect(Call.EXTEND), now=15)
+    world.agenda.rest(Call.EXTEND, failures=20, now=15)
+    assert world.work() is None
+    assert world.agenda.wake_at() == 18
+    world.clock.advance(3)
+    world.expect(Call.EXTEND)
 
 
 @pytest.mark.parametrize("failure", [STALE, BUSY])

@@ -60,17 +60,22 @@ def ends(told: list[Event]) -> list[ProcessEnded]:
         (ExitCode.UNAVAILABLE, False, End.ALL),
         (ExitCode.KEYS, False, End.ALL),
         (ExitCode.USAGE, False, End.ALL),
-        (ExitCode.UNAVAILABLE, True, End.ALL),
+        (ExitCode.KEYS, True, End.ALL),
     ],
 )
 def test_what_an_exit_code_means(returncode: int, stopping: bool, meaning: End) -> None:
-    assert meaning_of(returncode, stopping=stopping) is meaning
+    assert meaning_of(returncode, stopping=stopping, in_good_order=True) is meaning
+
+
+def test_a_dependency_that_was_away_when_all_were_stopped_is_no_fault_of_the_worker() -> None:
+    assert meaning_of(ExitCode.UNAVAILABLE, stopping=True, in_good_order=True) is End.DONE
+    assert meaning_of(ExitCode.UNAVAILABLE, stopping=True, in_good_order=False) is End.ALL
 
 
 def test_an_event_comes_out_of_the_pipe_as_it_went_in() -> None:
     reading, writing = os.pipe()
     sent = [
-        Stopped(received=3, loaded=2, duplicates=0, quarantined=1, released=0, seconds=1.5),
+        Stopped(received=3, loaded=2, duplicates=0, quarantined=1, released=0, away=None, seconds=1.5),
         Failed(code="keyring", what="Schlüssel fehlt", hint="\n"),
     ]
     tell = relay_to(writing)
@@ -155,7 +160,8 @@ with stop_on_signals(stop):  # a second signal would end it with 130
     tell(batch)
     stop.wait(60)
 time.sleep(0.1)
-tell(Stopped(received=15, loaded=7, duplicates=1, quarantined=2, released=5, seconds=1))
+tell(Stopped(received=15, loaded=7, duplicates=1, quarantined=2, released=5, away='queue', seconds=1))
+sys.exit(3)
 """
     told: list[Event] = []
 
@@ -165,8 +171,9 @@ tell(Stopped(received=15, loaded=7, duplicates=1, quarantined=2, released=5, sec
             stop.ask("SIGTERM")
 
     summary = supervise(program, processes=2, listen=listen, stop=stop)
-    assert [event.exit_code for event in ends(told)] == [0, 0]
+    assert [event.exit_code for event in ends(told)] == [ExitCode.UNAVAILABLE] * 2
     assert (summary.received, summary.released, summary.stopped_by) == (30, 10, "SIGTERM")
+    assert summary.away == ["queue"]
 
 
 @pytest.mark.slow

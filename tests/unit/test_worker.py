@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 
@@ -11,7 +12,7 @@ from sofetch.ack import Acknowledgement
 from sofetch.backoff import LONGEST_SECONDS, backoff_seconds
 from sofetch.calls import Calls
 from sofetch.errors import SinkRefused, SinkUnavailable, SofetchError, SourceUnavailable
-from sofetch.events import Event, Events, Outage, Recovered
+from sofetch.events import BreakerChanged, Event, Events, Outage, Recovered
 from sofetch.pipeline import Steps
 from sofetch.record import (
     Decoded,
@@ -43,6 +44,7 @@ class ScriptedSource:
     script: list[list[Message] | SofetchError]
     acknowledged: list[Acknowledgement] = field(default_factory=list)
     asked_for: list[int] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
 
     def receive(self, *, max_messages: int, max_bytes: int, wait_seconds: float) -> Sequence[Message]:
         self.asked_for.append(max_messages)
@@ -55,6 +57,12 @@ class ScriptedSource:
 
     def acknowledge(self, acknowledgement: Acknowledgement) -> None:
         self.acknowledged.append(acknowledgement)
+
+    def pause(self) -> None:
+        self.told.append("pause")
+
+    def resume(self) -> None:
+        self.told.append("resume")
 
     def flush(self, *, timeout_seconds: float) -> bool:
         return True
@@ -133,9 +141,11 @@ class NoWait(Stop):
     def __init__(self, patience: int | None = None) -> None:
         super().__init__()
         self.waited: list[float] = []
+        self.clock = SteppingClock()
         self._patience = patience
 
     def wait(self, seconds: float) -> bool:
+        self.clock.time += seconds
         self.waited.append(seconds)
         if self._patience is not None and len(self.waited) >= self._patience:
             self.ask("SIGTERM")
@@ -148,18 +158,20 @@ def run(
     *,
     drain: bool = True,
     max_messages: int | None = None,
-    stop: Stop | None = None,
+    stop: NoWait | None = None,
     clock: SteppingClock | None = None,
 ) -> tuple[Summary, list[Event]]:
     seen: list[Event] = []
+    stop = stop or NoWait()
+    stop.clock = clock = clock or SteppingClock()
     worker = Worker(
         source=source,
         steps=Steps(decode, PlainMasker(), sink or ScriptedSink()),
         batch=BatchSettings(max_messages=100),
         release_after_seconds=7,
-        clock=clock or SteppingClock(),
+        clock=clock,
         events=Events(seen.append),
-        stop=stop or NoWait(),
+        stop=stop,
     )
     return worker.run(drain=drain, max_messages=max_messages), seen
 
@@ -183,6 +195,61 @@ def test_a_database_outage_holds_the_batch_and_loads_it_when_it_is_over() -> Non
     assert source.acknowledged == [Acknowledgement(delete=("m1",), release_after_seconds=7)]
     assert [event.sqlstate for event in seen if isinstance(event, Outage)] == ["57P01", None]
     assert [event.attempts for event in seen if isinstance(event, Recovered)] == [2]
+
+
+def test_receiving_stops_as_the_breaker_opens_and_goes_on_once_a_probe_succeeded() -> None:
+    source = ScriptedSource([[message(1)], [message(2)]])
+
+    class Watching(ScriptedSink):
+        def load(self, records: Sequence[MaskedRecord], rejections: Sequence[SealedRejection]) -> list[LoadResult]:
+            source.told.append(f"load {self.calls}")
+            return super().load(records, rejections)
+
+    _, seen = run(source, Watching(errors=[SinkUnavailable("away"), SinkUnavailable("away")]))
+    assert source.told == ["load 0", "pause", "load 1", "load 2", "resume", "load 3"]
+    states = [event.state for event in seen if isinstance(event, BreakerChanged)]
+    assert states == ["open", "half_open", "open", "half_open", "closed"]
+
+
+def test_a_queue_outage_does_not_pause_the_source_which_backs_off_by_itself() -> None:
+    source = ScriptedSource([SourceUnavailable("throttled"), [message(1)]])
+    run(source)
+    assert source.told == []
+
+
+def test_a_run_that_ends_in_an_outage_says_what_was_away() -> None:
+    stop = NoWait(patience=3)
+    source = ScriptedSource([[message(1)]])
+    summary, _ = run(source, ScriptedSink(errors=[SinkUnavailable("away")] * 9), drain=False, stop=stop)
+    assert summary.away == ["database"]
+    assert source.told == ["pause"]
+    summary, _ = run(ScriptedSource([SourceUnavailable("away")] * 9), drain=False, stop=NoWait(patience=3))
+    assert summary.away == ["queue"]
+    summary, _ = run(ScriptedSource([[message(1)]]), ScriptedSink(errors=[SinkUnavailable("away")]))
+    assert summary.away == []
+
+
+def test_no_attempt_is_made_before_its_pause_is_over() -> None:
+    stop = NoWait()
+    at: list[float] = []
+
+    class Timing(ScriptedSink):
+        def load(self, records: Sequence[MaskedRecord], rejections: Sequence[SealedRejection]) -> list[LoadResult]:
+            at.append(stop.clock.time)
+            return super().load(records, rejections)
+
+    run(
+        ScriptedSource([[message(1)]]),
+        Timing(errors=[SinkUnavailable("away")] * 12),
+        stop=stop,
+        drain=False,
+        max_messages=1,
+    )
+    pauses = [later - before for before, later in pairwise(at)]
+    assert len(pauses) == 12
+    assert pauses == stop.waited
+    assert all(pause <= LONGEST_SECONDS for pause in pauses)
+    assert pauses[-1] >= LONGEST_SECONDS / 2
 
 
 def test_stopping_in_an_outage_releases_the_batch_and_deletes_nothing() -> None:
@@ -219,8 +286,8 @@ def test_drain_gives_up_on_an_outage_that_lasts() -> None:
 def test_a_worker_without_drain_never_gives_up_on_an_outage() -> None:
     stop = NoWait(patience=50)
     sink = ScriptedSink(errors=[SinkUnavailable("away")] * 99)
-    clock = SteppingClock(step=DRAIN_PATIENCE_SECONDS)
-    summary, _ = run(ScriptedSource([[message(1)]]), sink, drain=False, stop=stop, clock=clock)
+    summary, _ = run(ScriptedSource([[message(1)]]), sink, drain=False, stop=stop)
+    assert stop.clock.time > 10 * DRAIN_PATIENCE_SECONDS
     assert sink.calls == 50
     assert summary.released == 1
 

@@ -5,7 +5,6 @@ Owns what a run shows while it goes on and at its end. What it does is ``sofetch
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,7 +67,8 @@ def run(
 
     Each message is deleted from the queue only after the commit that made it durable, as a row or in quarantine. The
     first SIGTERM or Ctrl-C finishes what is in hand, a second one stops at once; neither loses a message.
-    A database or queue that is away is waited for; with --drain it ends the run.
+    A database or queue that is away is waited for; with --drain it ends the run. The exit code is 3 if one of them was
+    away when it was stopped: what was held is back in the queue.
 
     With --processes each worker has a process of its own, all with the same settings (so [source] max_in_flight counts
     for each). There is one log and one summary. What would end any of them (a key, a table) ends all.
@@ -78,37 +78,55 @@ def run(
     settings = frame.settings()
     if processes > 1 and max_messages is not None:
         raise click.UsageError("--max-messages goes with one process: give it without --processes")
-    if apply_schema:
-        _apply_schema(frame, settings)
     if processes > 1:
-        summary = _supervise(frame, settings, processes=processes, drain=drain)
+        summary = _supervise(frame, settings, processes=processes, drain=drain, apply_schema=apply_schema)
     else:
-        summary = _run(frame, settings, drain=drain, max_messages=max_messages, relay_to=relay_to)
+        summary = _run(
+            frame, settings, drain=drain, max_messages=max_messages, apply_schema=apply_schema, relay_to=relay_to
+        )
     _show_summary(frame, summary, settings)
+    if summary.away:
+        raise click.exceptions.Exit(ExitCode.UNAVAILABLE)
 
 
-def _run(frame: Frame, settings: Settings, *, drain: bool, max_messages: int | None, relay_to: int | None) -> Summary:
+def _run(
+    frame: Frame,
+    settings: Settings,
+    *,
+    drain: bool,
+    max_messages: int | None,
+    apply_schema: bool,
+    relay_to: int | None,
+) -> Summary:
+    from msgspec.structs import replace
+
     from sofetch.app import Pipeline
     from sofetch.stopping import Stop, stop_on_signals
 
+    if relay_to is not None:  # its supervisor answers for it
+        settings = replace(settings, http=replace(settings.http, listen=None))
     stop = Stop()
     with (
         _events(frame, settings.log) if relay_to is None else _relayed(stop, relay_to) as events,
         stop_on_signals(stop),
         _told_as_event(frame, settings.log, events, relayed=relay_to is not None),
-        Pipeline.open(settings, events=events, stop=stop, patience_seconds=0 if drain else None) as pipeline,
+        Pipeline.open(
+            settings, events=events, stop=stop, patience_seconds=0 if drain else None, schema=apply_schema
+        ) as pipeline,
     ):
         return pipeline.run(drain=drain, max_messages=max_messages)
 
 
-def _supervise(frame: Frame, settings: Settings, *, processes: int, drain: bool) -> Summary:
+def _supervise(frame: Frame, settings: Settings, *, processes: int, drain: bool, apply_schema: bool) -> Summary:
     """Workers of the same configuration, each in a process of its own."""
     from sofetch.clock import SystemClock
     from sofetch.stopping import Stop, stop_on_signals
     from sofetch.supervisor import Supervisor
 
-    worker = [sys.executable, "-m", "sofetch", "run", *(["-c", frame.config] if frame.config else [])]
-    command = [*worker, "--drain"] if drain else worker
+    command = [sys.executable, "-m", "sofetch", "run"]
+    command += ["-c", frame.config] if frame.config else []
+    command += ["--drain"] if drain else []
+    command += ["--apply-schema"] if apply_schema else []  # an advisory lock keeps the workers from doing it twice
     stop = Stop()
     with (
         _events(frame, settings.log) as events,
@@ -180,15 +198,6 @@ def _pretty(log: LogSettings) -> bool:
     return log.format == "pretty" or (log.format == "auto" and sys.stderr.isatty())
 
 
-def _apply_schema(frame: Frame, settings: Settings) -> None:
-    from sofetch.load.dsn import resolve_dsn
-    from sofetch.load.schema import apply_schema
-
-    applied = apply_schema(settings, dsn=resolve_dsn(settings.sink, environ=os.environ))
-    if applied and sys.stderr.isatty():
-        frame.note(f"schema: {count(len(applied), 'step')} applied")
-
-
 def _show_summary(frame: Frame, summary: Summary, settings: Settings) -> None:
     import msgspec
 
@@ -244,4 +253,5 @@ def _closing(summary: Summary) -> str:
     why = {"drained": "the queue is empty", "max_messages": "--max-messages is reached"}
     ended = why.get(summary.stopped_by, f"stopped by {summary.stopped_by}")
     rate = f" ({summary.received / summary.seconds:,.0f} messages/s)" if summary.seconds and summary.received else ""
-    return f"{ended} after {duration(summary.seconds)}{rate}"
+    away = "".join(f"; the {name} was away, what was held is back in the queue" for name in summary.away[:1])
+    return f"{ended} after {duration(summary.seconds)}{rate}{away}"

@@ -15,13 +15,16 @@ from enum import Enum, auto
 from sofetch.backoff import backoff_seconds
 from sofetch.record import Private
 from sofetch.source.lane import Lane
-from sofetch.source.registry import Held, Registry, Stage
+from sofetch.source.registry import UNSETTLED, Held, Registry, Stage
 from sofetch.source.transport import MAX_BATCH_ENTRIES, MAX_VISIBILITY_SECONDS, EntryFailure
 
 _MAX_STALE_ATTEMPTS = 3
 """A delivery that the queue calls invalid or not in flight will not become valid; but a moment's doubt is cheap."""
 
 _LIMIT_MARGIN_SECONDS = 5
+_SPREAD_SECONDS = 1_200
+"""What goes back after a long hold stays invisible for a part of this, differing from message to message."""
+
 _ABOUT_DUE = 0.1
 """Extensions due within this part of the timeout go along with one that is due, to fill its call."""
 
@@ -57,6 +60,7 @@ class Tally:
     released: int = 0
     extended: int = 0
     lost: int = 0
+    given_back: int = 0
     given_up: int = 0
     failed_entries: int = 0
     damaged: int = 0
@@ -65,11 +69,19 @@ class Tally:
 class Agenda:
     """Plans the calls for the messages of one registry."""
 
-    def __init__(self, registry: Registry, *, jitter: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        hold_seconds: float = MAX_VISIBILITY_SECONDS - _SPREAD_SECONDS,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
         self._registry = registry
+        self._hold_seconds = hold_seconds
         self.jitter = jitter
         self._lanes = {Call.DELETE: Lane(), Call.RELEASE: Lane()}
         self._extensions: list[tuple[float, str]] = []
+        self._rests: dict[Call, float] = {}
         self._under_way = 0
         self._timeout_seconds = 30
         self.tally = Tally()
@@ -97,6 +109,11 @@ class Agenda:
         """Plan the extension of a delivery at half of its time."""
         self._extend_at(held, held.visible_at - self._timeout_seconds / 2)
 
+    def rest(self, call: Call, *, failures: int, now: float) -> None:
+        """Calls of this kind fail, so many in a row: make none for a while. Extensions cannot wait for long."""
+        pause = self._backoff(failures)
+        self._rests[call] = now + (min(pause, self._timeout_seconds / 10) if call is Call.EXTEND else pause)
+
     @property
     def idle(self) -> bool:
         """No delete or release is planned, waits to be repeated, or is under way."""
@@ -104,12 +121,14 @@ class Agenda:
 
     def next_work(self, *, now: float) -> Work | None:
         """The call to make now: extensions that are due first, for they alone can come too late."""
-        entries = self._due_extensions(now)
+        entries = self._due_extensions(now) if self._may(Call.EXTEND, now) else []
         if entries:
             return Work(Call.EXTEND, tuple(entries))
         for call in (Call.RELEASE, Call.DELETE):
+            if not self._may(call, now):
+                continue
             entries = [
-                Entry(held.message_id, held.receipt_handle, held.release_seconds)
+                Entry(held.message_id, held.receipt_handle, min(held.release_seconds, self._left_seconds(held, now)))
                 for message_id in self._lanes[call].take(now=now, hurry=self.hurry)
                 if (held := self._registry.get(message_id)) is not None
             ]
@@ -120,10 +139,9 @@ class Agenda:
 
     def wake_at(self) -> float | None:
         """When ``next_work`` may next have something; None if nothing is planned."""
-        times = [at for lane in self._lanes.values() if (at := lane.wake_at(hurry=self.hurry)) is not None]
-        if self._extensions:
-            times.append(self._extensions[0][0])
-        return min(times, default=None)
+        ready = {call: lane.wake_at(hurry=self.hurry) for call, lane in self._lanes.items()}
+        ready[Call.EXTEND] = self._extensions[0][0] if self._extensions else None
+        return min((max(at, self._rests.get(call, at)) for call, at in ready.items() if at is not None), default=None)
 
     def answered(self, work: Work, failures: Sequence[EntryFailure], *, started: float, now: float) -> None:
         """The call was answered; ``failures`` are the entries that did not succeed."""
@@ -203,7 +221,10 @@ class Agenda:
             if held is None or held.extend_at != at or held.stage is Stage.RELEASING:
                 continue
             held.extend_at = None
-            seconds = self._allowed_seconds(held, now)
+            if self._is_held_too_long(held, now):
+                self._give_back(held, now)
+                continue
+            seconds = min(self._timeout_seconds, self._left_seconds(held, now))
             if seconds < 1:
                 self._lose(held)
                 continue
@@ -211,13 +232,32 @@ class Agenda:
             horizon = now + self._timeout_seconds * _ABOUT_DUE
         return entries
 
-    def _allowed_seconds(self, held: Held, now: float) -> int:
-        ends_at = held.received_at + MAX_VISIBILITY_SECONDS - _LIMIT_MARGIN_SECONDS
-        return min(self._timeout_seconds, int(ends_at - now))
+    def _left_seconds(self, held: Held, now: float) -> int:
+        """How long SQS lets it stay invisible yet."""
+        return max(0, int(held.received_at + MAX_VISIBILITY_SECONDS - _LIMIT_MARGIN_SECONDS - now))
 
     def _extend_at(self, held: Held, at: float) -> None:
+        if held.stage in UNSETTLED:
+            at = min(at, held.received_at + self._hold_seconds)
         held.extend_at = at
         heapq.heappush(self._extensions, (at, held.message_id))
+
+    def _is_held_too_long(self, held: Held, now: float) -> bool:
+        return held.stage in UNSETTLED and now >= held.received_at + self._hold_seconds
+
+    def _give_back(self, held: Held, now: float) -> None:
+        """Release it while that can still be done with a delay: past SQS's limit all would be visible at one moment.
+
+        The worker may have it in hand. It need not know: should its load succeed after all, the delete that it asks for
+        finds nothing held and is dropped, the message comes again, and the sink's ledger knows its key.
+        """
+        self._registry.unbuffer(held)
+        self.tally.given_back += 1
+        spread = min(_SPREAD_SECONDS, self._left_seconds(held, now))
+        self.release(held, seconds=int(spread / 2 + spread / 2 * self.jitter()), now=now)
+
+    def _may(self, call: Call, now: float) -> bool:
+        return now >= self._rests.get(call, now)
 
     def _lose(self, held: Held) -> None:
         """Others may receive it from now on. Its outcome is still tried; the sink's ledger makes doubles harmless."""

@@ -51,6 +51,7 @@ class Clerk:
         self._wanted = 0
         self._told_the_end = False
         self._closing = False
+        self._paused = False
         self._receive_again_at = 0.0
         self._receives = Trouble()
         self._works = {call: Trouble() for call in Call}
@@ -124,9 +125,10 @@ class Clerk:
         self._works[work.call].over()
 
     def work_failed(self, work: Work, error: SourceUnavailable | SourceRefused, *, now: float) -> None:
-        """A batch call failed as a whole."""
+        """A batch call failed as a whole: no deleter makes one of its kind again until a backoff is over."""
         self._agenda.failed(work, now=now)
         self._note(self._works[work.call], error)
+        self._agenda.rest(work.call, failures=self._works[work.call].failures, now=now)
 
     def thread_broke(self, error: BaseException) -> None:
         """A fleet's thread met what it should not: the consumer is to be told."""
@@ -160,6 +162,14 @@ class Clerk:
         if not given:
             self._raise_trouble()
         return given
+
+    def pause(self) -> None:
+        """Give no more permits until ``resume``."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Give permits again."""
+        self._paused = False
 
     def settle(self, acknowledgement: Acknowledgement, *, now: float) -> None:
         """Plan the deletes and releases of given messages; ids that were not given are not touched."""
@@ -224,6 +234,7 @@ class Clerk:
     def _may_receive(self, now: float) -> bool:
         return (
             not self.receiving_is_over
+            and not self._paused
             and now >= self._receive_again_at
             and self._registry.buffered < self._wanted
             and self._pace.may_poll()

@@ -105,6 +105,17 @@ class Desk:
             self._changed.notify_all()
             return given
 
+    def pause(self) -> None:
+        """Give no more permits until ``resume``."""
+        with self._changed:
+            self._clerk.pause()
+
+    def resume(self) -> None:
+        """Give permits again."""
+        with self._changed:
+            self._clerk.resume()
+            self._changed.notify_all()
+
     def settle(self, acknowledgement: Acknowledgement) -> None:
         """Plan the deletes and releases of given messages; ids that were not given are not touched."""
         with self._changed:

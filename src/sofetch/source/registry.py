@@ -30,6 +30,10 @@ class Stage(Enum):
     RELEASING = auto()
 
 
+UNSETTLED = frozenset({Stage.BUFFERED, Stage.GIVEN})
+"""Stages of what is not decided."""
+
+
 @dataclass(slots=True, repr=False)
 class Held:
     """One held message. Times are on the monotonic clock; ``extend_at`` is None while no extension is planned.
@@ -173,6 +177,14 @@ class Registry:
         before = (one for one in self._held.values() if one.group == held.group and one.sequence < held.sequence)
         return next((one for one in before if one.stage is Stage.RELEASING), None)
 
+    def unbuffer(self, held: Held) -> None:
+        """It is not to be given any more, if it was not yet."""
+        if held.stage is not Stage.BUFFERED:
+            return
+        message = next(message for message in self._buffer if message.id == held.message_id)
+        self._buffer.remove(message)
+        self.buffered_bytes -= len(message.body)
+
     def settle(self, held: Held, stage: Stage) -> None:
         """Its fate is decided: the body is no longer ours to account for."""
         held.stage, held.attempts = stage, 0
@@ -183,7 +195,7 @@ class Registry:
 
     def unsettled(self) -> list[Held]:
         """What is buffered or given and not decided."""
-        return [held for held in self._held.values() if held.stage in (Stage.BUFFERED, Stage.GIVEN)]
+        return [held for held in self._held.values() if held.stage in UNSETTLED]
 
     def drop_buffer(self) -> None:
         """Nothing more will be given."""

@@ -45,7 +45,8 @@ class SqsSource:
         self._timeout_seconds = 30
         registry = Registry(max_messages=settings.max_in_flight, max_bytes=settings.max_in_flight_bytes)
         pace = Pace(receivers=settings.receivers, wait_seconds=settings.wait_seconds)
-        clerk = Clerk(registry, Agenda(registry), pace, queue=transport.queue_name)
+        agenda = Agenda(registry, hold_seconds=settings.hold_seconds)
+        clerk = Clerk(registry, agenda, pace, queue=transport.queue_name)
         self._desk = desk = Desk(clerk, clock=clock)
         receive = receiving_step(
             desk,
@@ -71,6 +72,14 @@ class SqsSource:
     def acknowledge(self, acknowledgement: Acknowledgement) -> None:
         """Plan deletes and releases; see ``ports.Source.acknowledge``."""
         self._desk.settle(acknowledgement)
+
+    def pause(self) -> None:
+        """Begin no more receive calls; see ``ports.Source.pause``. What is held goes on being extended."""
+        self._desk.pause()
+
+    def resume(self) -> None:
+        """Receive again."""
+        self._desk.resume()
 
     def flush(self, *, timeout_seconds: float) -> bool:
         """Wait until every planned delete and release is answered; True if all were."""

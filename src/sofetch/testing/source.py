@@ -23,10 +23,11 @@ class MemorySource:
         self._handles: dict[str, str] = {}
         self._waiting: list[Message] = []
         self._closed = False
+        self._paused = False
 
     def receive(self, *, max_messages: int, max_bytes: int, wait_seconds: float) -> Sequence[Message]:  # noqa: ARG002
         """What is visible now, within the limits; ``wait_seconds`` is not waited."""
-        while not self._closed and len(self._waiting) < max_messages:
+        while not self._closed and not self._paused and len(self._waiting) < max_messages:
             raws = self._wire.receive(
                 max_messages=10, wait_seconds=0, visibility_timeout_seconds=self._queue.visibility_timeout_seconds()
             )
@@ -46,6 +47,14 @@ class MemorySource:
         for message_id in acknowledgement.release:
             if message_id in self._given():
                 self._release(message_id, acknowledgement.release_after_seconds)
+
+    def pause(self) -> None:
+        """Take nothing more from the queue; what waits here is still given."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Take again."""
+        self._paused = False
 
     def flush(self, *, timeout_seconds: float) -> bool:  # noqa: ARG002
         """Nothing is ever pending."""
