@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.error import HTTPError
@@ -25,6 +27,7 @@ TransportName = Literal["fast", "boto3"]
 _TRIES = 400
 _FAULTS = ["500", "503", "throttled", "truncated", "reset", "wrong type", "lost answer", "empty"]
 _JSON = "application/x-amz-json-1.0"
+_SKEWED = b'{"__type":"com.amazon.coral.service#SignatureDoesNotMatch","message":"canary@example.org"}'
 _THROTTLED = b'{"__type":"com.amazonaws.sqs#RequestThrottled","message":"canary@example.org"}'
 
 
@@ -72,6 +75,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(200, "text/html", b"<html>")
             case "empty":
                 self._answer(200, _JSON, b"{}")
+            case "skewed":
+                self._answer(403, _JSON, _SKEWED, date=formatdate(time.time() + 2 * 86_400))
             case "throttled":
                 self._answer(400, _JSON, _THROTTLED)
             case status:
@@ -87,8 +92,11 @@ class _Handler(BaseHTTPRequestHandler):
             with error:
                 return error.code, error.headers["content-type"], error.read()
 
-    def _answer(self, status: int, kind: str, body: bytes, *, length: int | None = None) -> None:
-        self.send_response(status)
+    def _answer(
+        self, status: int, kind: str, body: bytes, *, length: int | None = None, date: str | None = None
+    ) -> None:
+        self.send_response_only(status)
+        self.send_header("date", date or self.date_time_string())
         self.send_header("content-type", kind)
         self.send_header("content-length", str(len(body) if length is None else length))
         self.end_headers()
@@ -159,7 +167,7 @@ def test_deletes_survive(fault: str, proxy: Proxy, control: QueueControl, transp
         source.close(grace_seconds=5)
 
 
-@pytest.mark.parametrize("fault", ["500", "503", "throttled", "reset", "wrong type", "empty"])
+@pytest.mark.parametrize("fault", ["500", "503", "throttled", "skewed", "reset", "wrong type", "empty"])
 def test_receives_survive(fault: str, proxy: Proxy, control: QueueControl, transport: TransportName) -> None:
     proxy.faults = {"ReceiveMessage": [fault] * 4}
     control.send([b"x"] * 20)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import time
+from email.utils import formatdate
 
 import pytest
 from botocore import exceptions as boto
@@ -23,6 +25,35 @@ def client_error(code: str, status: int) -> boto.ClientError:
         {"Error": {"Code": code, "Message": CANARY}, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item]
         CANARY,
     )
+
+
+def signature_refused(code: str, *, server_ahead_seconds: float | None) -> boto.ClientError:
+    """As AWS refuses a signature, its own time in the answer's head."""
+    headers = {} if server_ahead_seconds is None else {"date": formatdate(time.time() + server_ahead_seconds)}
+    answer = {"HTTPStatusCode": 403, "HTTPHeaders": headers}
+    return boto.ClientError({"Error": {"Code": code, "Message": CANARY}, "ResponseMetadata": answer}, CANARY)  # type: ignore[typeddict-item]
+
+
+@pytest.mark.parametrize("days", [2, -2])
+@pytest.mark.parametrize("code", ["SignatureDoesNotMatch", "InvalidSignatureException", "RequestTimeTooSkewed"])
+def test_a_clock_that_is_days_off_is_said_so_and_waited_for(code: str, days: int) -> None:
+    error = source_error(signature_refused(code, server_ahead_seconds=days * 86_400), doing="receive")
+    assert isinstance(error, SourceUnavailable)
+    assert error.code == "clock_skewed"
+    assert f"clock is 2,880 minutes {'slow' if days > 0 else 'fast'}" in error.what
+    assert CANARY not in str(error)
+
+
+@pytest.mark.parametrize("ahead", [None, 0, 60, -60])
+def test_a_signature_that_is_refused_while_the_clock_is_right_needs_a_person(ahead: float | None) -> None:
+    error = source_error(signature_refused("SignatureDoesNotMatch", server_ahead_seconds=ahead), doing="receive")
+    assert isinstance(error, SourceRefused)
+    assert "secret key" in error.hint
+
+
+def test_a_clock_that_the_server_calls_wrong_is_waited_for_whatever_its_own_says() -> None:
+    error = source_error(signature_refused("RequestTimeTooSkewed", server_ahead_seconds=None), doing="receive")
+    assert (type(error), error.code) == (SourceUnavailable, "clock_skewed")
 
 
 def answered(body: str, **changes: object) -> dict[str, object]:

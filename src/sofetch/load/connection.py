@@ -93,6 +93,10 @@ def _unreachable(error: psycopg.Error, given: dict[str, Any]) -> SinkUnavailable
 
 REACH = "is the server up, the host and port right, the user and the database existing, TLS as the server wants it?"
 CAUSES = (
+    # First, for these name a role or a database too.
+    ("too many connections", "it has too many connections", "it passes; or raise the role's or database's limit"),
+    ("remaining connection slots", "the server has too many connections", "it passes, or raise max_connections"),
+    ("too many clients", "the server has too many connections", "it passes, or raise max_connections"),
     ("password authentication failed", "the password is not accepted", "put the right user and password into the DSN"),
     ("no password supplied", "the server asks for a password", "put it into SOFETCH_SINK_DSN or [sink] dsn_file"),
     (
@@ -112,7 +116,6 @@ CAUSES = (
     ("Connection refused", "nothing listens there", "is the server up, and are host and port right?"),
     ("No such file", "there is no such socket", "is the server up, and is the host's folder right?"),
     ("timeout", "no answer came in time", "is the host right, and does a firewall stand between?"),
-    ("too many clients", "the server has too many connections", "it passes, or raise max_connections"),
     ("certificate", "TLS could not be agreed on", "look at sslmode and sslrootcert in the DSN"),
     ("SSL", "TLS could not be agreed on", "look at sslmode and sslrootcert in the DSN"),
 )

@@ -7,8 +7,10 @@ parameters, and a server's messages anything. AWS's error code is all that passe
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
@@ -27,7 +29,6 @@ _MAY_PASS = frozenset(
         "OverLimit",  # 120,000 messages are in flight: deleting some helps
         "PurgeQueueInProgress",
         "QueueDeletedRecently",
-        "RequestExpired",
         "RequestThrottled",
         "RequestTimeout",
         "ServiceUnavailable",
@@ -40,7 +41,14 @@ _MAY_PASS = frozenset(
 _NO_QUEUE = frozenset({"NonExistentQueue", "QueueDoesNotExist"})
 _DENIED = re.compile(r"AccessDenied|NotAuthorized|InvalidSecurity|AuthFailure|OptInRequired")
 _CREDENTIALS = re.compile(r"InvalidClientTokenId|UnrecognizedClient|MissingAuthenticationToken|IncompleteSignature")
-_SIGNATURE = re.compile(r"SignatureDoesNotMatch|InvalidSignature|RequestTimeTooSkewed")
+_SIGNATURE = re.compile(r"SignatureDoesNotMatch|InvalidSignature")
+_CLOCK = frozenset({"RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"})
+
+_SKEW_SECONDS = 240
+"""AWS refuses signatures that are five minutes old or young, mostly by the same code as those of a wrong key. A server's
+own clock, in its answer, tells the two apart."""
+
+_CLOCK_HINT = "set this machine's clock (chronyd, systemd-timesyncd); nothing is lost, it goes on once the clock is right"
 
 _PATIENCE = "it may pass; if it does not: is the endpoint an SQS server, and is the network between sound?"
 _NO_CREDENTIALS_HINT = (
@@ -111,11 +119,29 @@ def _of_answer(error: boto.ClientError, doing: str) -> SourceUnavailable | Sourc
         )
     if _CREDENTIALS.search(code):
         return SourceRefused(what, hint="the AWS credentials are not valid for this endpoint and region")
+    if code in _CLOCK or (_SIGNATURE.search(code) and abs(_skew_seconds(error)) > _SKEW_SECONDS):
+        return SourceUnavailable(f"{what}: {_clock_in_words(_skew_seconds(error))}", hint=_CLOCK_HINT, code="clock_skewed")
     if _SIGNATURE.search(code):
-        return SourceRefused(what, hint="check this machine's clock, then the AWS secret key")
+        return SourceRefused(what, hint="the AWS secret key is not the one of this access key")
     if code == "unknown" or code in _MAY_PASS or status not in range(400, 500) or status in (408, 429):
         return SourceUnavailable(what, hint="it may pass; if it does not, look at the queue's service")
     return SourceRefused(what, hint="look the code up in the SQS API reference")
+
+
+def _skew_seconds(error: boto.ClientError) -> float:
+    """By how much this machine's clock is ahead of the server's; 0 if the answer does not say."""
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    try:
+        return time.time() - parsedate_to_datetime(headers["date"]).timestamp()
+    except (KeyError, ValueError, TypeError):
+        return 0.0
+
+
+def _clock_in_words(skew_seconds: float) -> str:
+    minutes = round(skew_seconds / 60)
+    if not minutes:
+        return "this machine's clock is wrong"
+    return f"this machine's clock is {abs(minutes):,} minutes {'fast' if minutes > 0 else 'slow'}"
 
 
 def _of_connection(error: Exception, doing: str) -> SourceUnavailable:

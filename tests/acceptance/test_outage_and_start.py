@@ -1,0 +1,160 @@
+"""Starting without a database, stopping in an outage, starting twice at once, and clocks that are wrong."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+
+import pytest
+
+from sofetch import Pipeline, load_config
+from sofetch.clock import SystemClock
+from sofetch.embedded import Embedded, start_embedded
+from world import World, assert_each_exactly_once, made_up, make_world
+
+pytestmark = pytest.mark.slow
+LISTENING = {"SOFETCH_HTTP_LISTEN": "127.0.0.1:0", "SOFETCH_HTTP_UNHEALTHY_AFTER_SECONDS": "0"}
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Embedded]:
+    """A Postgres that the test may end as it likes."""
+    with start_embedded(queue=False) as server:
+        yield server
+
+
+@pytest.fixture
+def breakable(own_postgres: Embedded, tmp_path: Path, queue_endpoint: str) -> Iterator[World]:
+    made = make_world(folder=tmp_path, dsn=own_postgres.dsn, endpoint=queue_endpoint)
+    yield made
+    made.close()
+
+
+def told(worker: subprocess.Popen[str], event: str) -> dict[str, Any]:
+    """Read the worker's log up to the named event."""
+    assert worker.stderr is not None
+    for line in worker.stderr:
+        found: dict[str, Any] = json.loads(line)
+        if found.get("event") == event:
+            return found
+    raise AssertionError(f"the worker ended before it told {event}")
+
+
+def health(address: str) -> tuple[int, dict[str, Any]]:
+    try:
+        with urllib.request.urlopen(f"http://{address}/health", timeout=10) as answer:
+            return answer.status, json.load(answer)
+    except HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def test_a_start_without_a_database_waits_and_says_so_and_then_loads(
+    breakable: World, own_postgres: Embedded
+) -> None:
+    breakable.send([made_up(number) for number in range(20)])
+    own_postgres.stop_postgres()
+    worker = breakable.start("run", "--max-messages", "20", "--apply-schema", "--json", environ=LISTENING)
+    address = told(worker, "listening")["address"]
+    assert told(worker, "outage")["dependency"] == "database"
+    status, said = health(address)
+    assert (status, said["state"]) == (503, "starting")
+    assert said["dependencies"]["database"]["code"] == "sink_unavailable"
+    own_postgres.start_postgres()
+    told(worker, "recovered")
+    output, errors = worker.communicate(timeout=90)
+    assert worker.returncode == 0, errors
+    assert json.loads(output)["away"] == []
+    assert_each_exactly_once(breakable, range(20))
+
+
+def test_a_run_that_is_stopped_in_an_outage_exits_with_3_and_gives_back_what_it_held(
+    breakable: World, own_postgres: Embedded
+) -> None:
+    worker = breakable.start("run", "--json", environ=LISTENING)
+    address = told(worker, "listening")["address"]
+    told(worker, "worker_started")
+    assert health(address)[1]["state"] == "running"
+    own_postgres.stop_postgres()
+    breakable.send([made_up(number) for number in range(20)])
+    changed = told(worker, "breaker_changed")
+    assert (changed["dependency"], changed["state"]) == ("database", "open")
+    status, said = health(address)
+    assert (status, said["state"]) == (503, "paused_by_outage")
+    assert said["held"]["messages"] > 0
+    worker.send_signal(signal.SIGTERM)
+    output, errors = worker.communicate(timeout=60)
+    assert worker.returncode == 3, errors
+    summary = json.loads(output)
+    assert (summary["away"], summary["stopped_by"], summary["loaded"]) == (["database"], "SIGTERM", 0)
+    assert json.loads(errors.splitlines()[-1])["away"] == "database"
+    own_postgres.start_postgres()
+    breakable.drain_until_empty()
+    assert_each_exactly_once(breakable, range(20))
+
+
+def test_a_start_that_is_stopped_while_it_waits_exits_with_3(breakable: World, own_postgres: Embedded) -> None:
+    own_postgres.stop_postgres()
+    worker = breakable.start("run")
+    told(worker, "outage")
+    worker.send_signal(signal.SIGTERM)
+    _, errors = worker.communicate(timeout=60)
+    assert worker.returncode == 3
+    assert json.loads(errors.splitlines()[-1])["event"] == "failed"
+
+
+@pytest.mark.parametrize("arguments", [("schema", "--apply"), ("run", "--drain", "--apply-schema", "--json")])
+def test_two_starts_at_once_apply_the_schema_once(world: World, arguments: tuple[str, ...]) -> None:
+    world.execute("DROP SCHEMA sofetch CASCADE")
+    world.execute("DROP TABLE user_logins")
+    world.send([made_up(number) for number in range(40)])
+    both = [world.start(*arguments) for _ in range(2)]
+    for one in both:
+        _, errors = one.communicate(timeout=90)
+        assert one.returncode == 0, errors
+    world.drain_until_empty()
+    assert_each_exactly_once(world, range(40))
+    assert world.query("SELECT count(*) = count(DISTINCT number) AS once FROM sofetch.migration")[0]["once"]
+
+
+class Shifted(SystemClock):
+    """A wall clock that is days off."""
+
+    def __init__(self, days: int) -> None:
+        self._off_ms = days * 86_400_000
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self._off_ms
+
+
+@pytest.mark.parametrize("days", [2, -2])
+def test_a_clock_two_days_off_loads_the_same_rows_and_knows_what_a_right_one_loaded(world: World, days: int) -> None:
+    world.send([made_up(number) for number in range(10)])
+    world.crash("after_commit")
+    before = world.query("SELECT * FROM user_logins ORDER BY user_id")
+    world.send([made_up(number) for number in range(10, 15)])
+    settings = load_config(world.folder / "sofetch.toml", environ=world.environ)
+    loaded = duplicates = 0
+    for _ in range(10):
+        with Pipeline.open(settings, environ=world.environ, clock=Shifted(days)) as pipeline:
+            summary = pipeline.run(drain=True)
+        loaded, duplicates = loaded + summary.loaded, duplicates + summary.duplicates
+        if world.left_in_queue() == 0:
+            break
+    assert (loaded, duplicates) == (5, 10)
+    assert_each_exactly_once(world, range(15))
+    rows = world.query("SELECT * FROM user_logins ORDER BY user_id")
+    assert [row for row in rows if row in before] == before
+    assert len({row["create_date"] for row in rows}) == 1 or _crossed_midnight()
+
+
+def _crossed_midnight() -> bool:
+    now = time.gmtime()
+    return now.tm_hour in {0, 23}
