@@ -56,9 +56,7 @@ def health(address: str) -> tuple[int, dict[str, Any]]:
             return error.code, json.load(error)
 
 
-def test_a_start_without_a_database_waits_and_says_so_and_then_loads(
-    breakable: World, own_postgres: Embedded
-) -> None:
+def test_a_start_without_a_database_waits_and_says_so_and_then_loads(breakable: World, own_postgres: Embedded) -> None:
     breakable.send([made_up(number) for number in range(20)])
     own_postgres.stop_postgres()
     worker = breakable.start("run", "--max-messages", "20", "--apply-schema", "--json", environ=LISTENING)

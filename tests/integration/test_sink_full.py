@@ -1,4 +1,4 @@
-"""A database without room, for real: its disk is full, its connections are used up. Hold, resume, quarantine nothing."""
+"""A database without room, for real: a full disk, used-up connections. Hold, resume, quarantine nothing."""
 
 from __future__ import annotations
 

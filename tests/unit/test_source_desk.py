@@ -102,3 +102,48 @@ def test_whoever_asks_for_more_after_the_end_gets_what_came_since() -> None:
     assert round_.gather() == []
     round_.receive([RawMessage(id="c", receipt_handle="h", body=b"{}")])
     assert [message.id for message in round_.gather()] == ["c"]
+
+
+def test_a_throttled_receive_stops_every_receiver_for_longer_each_time() -> None:
+    """Ten receivers that all go on calling are what throttling is against."""
+    clock = FakeClock()
+    registry = Registry(max_messages=1_000, max_bytes=1 << 28)
+    clerk = Clerk(registry, Agenda(registry, jitter=lambda: 1.0), Pace(receivers=10, wait_seconds=1), queue="q")
+    clerk.want(500)
+    calls = 0
+    for number in range(12):
+        permits = []
+        while (permit := clerk.permit(now=clock.monotonic())) is not None:
+            permits.append(permit)
+        calls += len(permits)
+        for permit in permits:
+            clerk.receive_failed(permit, SourceUnavailable("throttled"), now=clock.monotonic())
+        assert clerk.permit(now=clock.monotonic()) is None
+        pause = clerk.permit_at() - clock.monotonic()
+        assert pause == min(30.0, 0.25 * 2**number)
+        clock.advance(pause)
+    assert calls == 12, "one scout asks whether it is over"
+
+
+def test_a_throttled_delete_stops_every_deleter_and_a_success_lets_them_go_on() -> None:
+    registry = Registry(max_messages=1_000, max_bytes=1 << 28)
+    clerk = Clerk(registry, Agenda(registry, jitter=lambda: 1.0), Pace(receivers=1, wait_seconds=1), queue="q")
+    clerk.want(100)
+    for start in range(0, 100, 10):
+        permit = clerk.permit(now=0)
+        assert permit is not None
+        raws = [RawMessage(id=f"m{start + at}", receipt_handle="h", body=b"{}") for at in range(10)]
+        clerk.arrived(permit, raws, now=0, received_ms=0)
+    given = clerk.give(max_messages=100, max_bytes=1 << 20)
+    clerk.settle(Acknowledgement(delete=tuple(message.id for message in given)), now=0)
+    first, second = clerk.next_work(now=0), clerk.next_work(now=0)
+    assert first is not None
+    assert second is not None
+    clerk.work_failed(first, SourceUnavailable("throttled"), now=0)
+    clerk.work_failed(second, SourceUnavailable("throttled"), now=0)
+    assert clerk.next_work(now=0.4) is None
+    third = clerk.next_work(now=0.5)
+    assert third is not None
+    clerk.work_answered(third, [], started=0.5, now=0.5)
+    assert clerk.next_work(now=0.5) is not None
+    assert clerk.next_work(now=0.5) is not None

@@ -48,7 +48,9 @@ _SKEW_SECONDS = 240
 """AWS refuses signatures that are five minutes old or young, mostly by the same code as those of a wrong key. A server's
 own clock, in its answer, tells the two apart."""
 
-_CLOCK_HINT = "set this machine's clock (chronyd, systemd-timesyncd); nothing is lost, it goes on once the clock is right"
+_CLOCK_HINT = (
+    "set this machine's clock (chronyd, systemd-timesyncd); nothing is lost, it goes on once the clock is right"
+)
 
 _PATIENCE = "it may pass; if it does not: is the endpoint an SQS server, and is the network between sound?"
 _NO_CREDENTIALS_HINT = (
@@ -119,8 +121,9 @@ def _of_answer(error: boto.ClientError, doing: str) -> SourceUnavailable | Sourc
         )
     if _CREDENTIALS.search(code):
         return SourceRefused(what, hint="the AWS credentials are not valid for this endpoint and region")
-    if code in _CLOCK or (_SIGNATURE.search(code) and abs(_skew_seconds(error)) > _SKEW_SECONDS):
-        return SourceUnavailable(f"{what}: {_clock_in_words(_skew_seconds(error))}", hint=_CLOCK_HINT, code="clock_skewed")
+    skew_seconds = _skew_seconds(error)
+    if code in _CLOCK or (_SIGNATURE.search(code) and abs(skew_seconds) > _SKEW_SECONDS):
+        return SourceUnavailable(f"{what}: {_clock_in_words(skew_seconds)}", hint=_CLOCK_HINT, code="clock_skewed")
     if _SIGNATURE.search(code):
         return SourceRefused(what, hint="the AWS secret key is not the one of this access key")
     if code == "unknown" or code in _MAY_PASS or status not in range(400, 500) or status in (408, 429):
