@@ -121,14 +121,18 @@ def _of_answer(error: boto.ClientError, doing: str) -> SourceUnavailable | Sourc
         )
     if _CREDENTIALS.search(code):
         return SourceRefused(what, hint="the AWS credentials are not valid for this endpoint and region")
-    skew_seconds = _skew_seconds(error)
-    if code in _CLOCK or (_SIGNATURE.search(code) and abs(skew_seconds) > _SKEW_SECONDS):
-        return SourceUnavailable(f"{what}: {_clock_in_words(skew_seconds)}", hint=_CLOCK_HINT, code="clock_skewed")
-    if _SIGNATURE.search(code):
-        return SourceRefused(what, hint="the AWS secret key is not the one of this access key")
+    if code in _CLOCK or _SIGNATURE.search(code):
+        return _of_signature(error, code, what)
     if code == "unknown" or code in _MAY_PASS or status not in range(400, 500) or status in (408, 429):
         return SourceUnavailable(what, hint="it may pass; if it does not, look at the queue's service")
     return SourceRefused(what, hint="look the code up in the SQS API reference")
+
+
+def _of_signature(error: boto.ClientError, code: str, what: str) -> SourceUnavailable | SourceRefused:
+    skew_seconds = _skew_seconds(error)
+    if code in _CLOCK or abs(skew_seconds) > _SKEW_SECONDS:
+        return SourceUnavailable(f"{what}: {_clock_in_words(skew_seconds)}", hint=_CLOCK_HINT, code="clock_skewed")
+    return SourceRefused(what, hint="the AWS secret key is not the one of this access key")
 
 
 def _skew_seconds(error: boto.ClientError) -> float:
