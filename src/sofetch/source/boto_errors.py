@@ -45,8 +45,8 @@ _SIGNATURE = re.compile(r"SignatureDoesNotMatch|InvalidSignature")
 _CLOCK = frozenset({"RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"})
 
 _SKEW_SECONDS = 240
-"""AWS refuses signatures that are five minutes old or young, mostly by the same code as those of a wrong key. A server's
-own clock, in its answer, tells the two apart."""
+"""AWS refuses signatures that are five minutes old or young, mostly by the same code as those of a wrong key. The time
+in its answer tells the two apart."""
 
 _CLOCK_HINT = (
     "set this machine's clock (chronyd, systemd-timesyncd); nothing is lost, it goes on once the clock is right"
