@@ -287,8 +287,8 @@ class Events:
             listen(event)
 
     def listen(self, listener: Callable[[Event], None]) -> None:
-        """Tell one more of every event from now on."""
-        self._listeners.append(listener)
+        """Tell one more of every event from now on, before the others: what the log has told, it knows."""
+        self._listeners.insert(0, listener)
 
     def counters(self) -> dict[tuple[str, str], float]:
         """The counters as they stand: (name, label) to value."""
