@@ -5,12 +5,14 @@ PYTHON ?=
 JOBS ?= 2
 UV ?= uv
 ARGS ?=
+STEPS ?= 1000000
+SEED ?= 1
 
 BIN = "$(VENV)/bin"
 SETUP = PYTHON="$(PYTHON)" sh .ci/venv "$(VENV)"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check format docs lock clean setup-demo setup-dev old-sqs
+.PHONY: help demo test test-fast simulate check format docs lock clean setup-demo setup-dev old-sqs
 # Every target works in the one environment: `make -j` must not build it twice at once.
 .NOTPARALLEL:
 
@@ -28,6 +30,9 @@ test: check old-sqs ## Run every check and every test
 
 test-fast: setup-dev ## Run the tests that need no server and take no time
 	@$(BIN)/pytest -n $(JOBS) --dist worksteal -m "not slow" --ignore=tests/acceptance --ignore=tests/integration $(ARGS)
+
+simulate: setup-dev ## Simulate workers on one queue (STEPS=1000000 SEED=1)
+	@SIMULATION_STEPS=$(STEPS) SIMULATION_SEED=$(SEED) $(BIN)/pytest -q -k seeded tests/property/test_simulation.py $(ARGS)
 
 check: setup-dev ## Lint, formatting, types, architecture
 	@$(BIN)/ruff check --quiet .

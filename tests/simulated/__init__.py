@@ -1,0 +1,1 @@
+"""A world of simulated workers on one queue, stepped on a fake clock; see ``world``."""
