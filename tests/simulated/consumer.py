@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from simulated.actor import Actor
 from simulated.store import Masker, Store, StoreOfWorker, decode
 from sofetch.ack import Acknowledgement
+from sofetch.calls import Calls
 from sofetch.events import Events
 from sofetch.pipeline import Steps
 from sofetch.ports import Clock
@@ -152,6 +153,9 @@ class _Source:
 
     def drained(self) -> bool:
         return self._consumer.clerk.drained(now=self._consumer.clock.monotonic())
+
+    def calls(self) -> Calls:
+        return Calls()
 
     def close(self, *, grace_seconds: float) -> None:
         """The world closes it, step by step."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import count
 
@@ -324,7 +324,10 @@ class World:
         if fate == 9:
             self._fail(consumer, work, unavailable_source())
         else:
+            newest = {held.message_id: held.receipt_handle for held in consumer.held()}
             consumer.clerk.work_answered(work, failures, started=started, now=now)
+            if work.call is Call.DELETE:
+                _nothing_forgotten(consumer, work, failures, newest)
 
     def _fail(self, consumer: Consumer, work: Work, error: SourceUnavailable | SourceRefused) -> None:
         if work.call is not Call.DELETE:
@@ -415,6 +418,16 @@ class World:
                 if poll.raws is None and poll.ends_at <= ends_at:
                     poll.raws, poll.answered_at = [], poll.ends_at
         self.clock.advance(max(0.0, ends_at - self.clock.monotonic()))
+
+
+def _nothing_forgotten(consumer: Consumer, work: Work, failures: list[EntryFailure], newest: Mapping[str, str]) -> None:
+    """What was not deleted after all is still to be deleted."""
+    to_repeat = {work.entries[failure.position].message_id for failure in failures if not failure.sender_fault}
+    to_repeat |= {
+        one.message_id for one in work.entries if newest.get(one.message_id, "") not in ("", one.receipt_handle)
+    }
+    forgotten = [message_id for message_id in to_repeat if consumer.registry.get(message_id) is None]
+    assert not forgotten, f"the delete of {forgotten} is not done, and is forgotten"
 
 
 def _at_the_limit(held: Held, now: float) -> bool:
