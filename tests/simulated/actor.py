@@ -22,19 +22,24 @@ class Actor:
         self._go.acquire()
         self._back.acquire()
         self._killed = False
+        self._until: Callable[[], bool] | None = None
         self.over = False
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def step(self) -> None:
-        """Let it run up to its next pause or its end."""
-        if not self.over:
+        """Let it run up to its next pause or its end, if it does not wait for something that is not so yet."""
+        if not self.over and (self._killed or self._until is None or self._until()):
             self._go.release()
             self._back.acquire()
 
-    def pause(self) -> None:
-        """Called by the work: let everything else go on until the next step."""
+    def pause(self, until: Callable[[], bool] | None = None) -> None:
+        """Called by the work: let everything else go on until the next step; with ``until``, as long as that is not so.
+
+        ``until`` is asked by whoever steps: going there and back only to look costs more than all the rest.
+        """
+        self._until = until
         self._back.release()
         self._go.acquire()
         if self._killed:

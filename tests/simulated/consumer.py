@@ -7,7 +7,7 @@ left out; each thing they do is a method here, so that any order of them can be 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from simulated.actor import Actor
@@ -98,9 +98,9 @@ class Consumer:
         )
         self.actor = Actor(worker.run)
 
-    def pause(self) -> None:
+    def pause(self, until: Callable[[], bool] | None = None) -> None:
         """Called from the actor: anything may happen meanwhile."""
-        self.actor.pause()
+        self.actor.pause(until)
 
     def turn(self) -> None:
         """Let the worker go on to its next pause. Raises what the oracles inside it found."""
@@ -130,9 +130,9 @@ class _Source:
         me = self._consumer
         me.clerk.want(max_messages)
         deadline = me.clock.monotonic() + wait_seconds
-        me.pause()
-        while not me.clerk.ready(max_messages=max_messages, max_bytes=max_bytes) and me.clock.monotonic() < deadline:
-            me.pause()
+        me.pause(
+            lambda: me.clock.monotonic() >= deadline or me.clerk.ready(max_messages=max_messages, max_bytes=max_bytes)
+        )
         given = me.clerk.give(max_messages=max_messages, max_bytes=max_bytes)
         for message in given:
             assert message.id not in me.given, f"{message.id} was given twice while it was held"
@@ -170,6 +170,5 @@ class _Stop(Stop):
 
     def wait(self, seconds: float) -> bool:
         deadline = self._consumer.clock.monotonic() + seconds
-        while not self.asked and self._consumer.clock.monotonic() < deadline:
-            self._consumer.pause()
+        self._consumer.pause(lambda: self.asked or self._consumer.clock.monotonic() >= deadline)
         return self.asked

@@ -70,9 +70,9 @@ class World:
 
     def send(self, choose: Choose) -> None:
         """Someone sends messages."""
-        for _ in range(1 + choose(8)):
+        for _ in range(1 + choose(10)):
             number = next(self.numbers)
-            message_id, group = f"m{number:06}", f"g{choose(3)}"
+            message_id, group = f"m{number:06}", f"g{choose(2)}"
             body = BODIES[choose(len(BODIES))] + _PADDING
             self.queue.send(body, message_id=message_id, group_id=group if self.fifo else None)
             if self.fifo:
@@ -164,7 +164,7 @@ class World:
 
     def pass_time(self, choose: Choose) -> None:
         """Time passes while every fleet does what is due in time."""
-        self._pass((0.05, 0.5, 2.0, 7.0, 31.0, 120.0)[choose(6)])
+        self._pass((0.05, 0.5, 2.0, 7.0, 31.0, 120.0)[choose(6)], choose)
 
     def stand_still(self, choose: Choose) -> None:
         """Every process is stopped for a while, as with its machine."""
@@ -175,7 +175,7 @@ class World:
 
     def pass_half_a_day(self, choose: Choose) -> None:
         """So much time passes that SQS keeps nothing invisible any longer."""
-        if choose(20) == 19:
+        if choose(60) == 59:
             for _ in range(45):
                 for consumer in self.consumers:
                     self._blame(*(held.message_id for held in consumer.held()))
@@ -389,15 +389,15 @@ class World:
         self._blame(*message_ids)
         consumer.excused.update(message_ids)
 
-    def _pass(self, seconds: float) -> None:
+    def _pass(self, seconds: float, choose: Choose = lambda _: 0) -> None:
         ends_at = self.clock.monotonic() + seconds
         while (now := self.clock.monotonic()) < ends_at:
             for consumer in self.consumers:
-                self._do_what_is_due(consumer)
+                self._do_what_is_due(consumer, choose)
             due = [at for consumer in self.consumers if (at := consumer.clerk.work_at()) is not None and at > now]
             self._advance(min(ends_at, *due, ends_at) - now)
 
-    def _do_what_is_due(self, consumer: Consumer) -> None:
+    def _do_what_is_due(self, consumer: Consumer, choose: Choose) -> None:
         now = self.clock.monotonic()
         for hanging, _ in consumer.works:
             if hanging.call is Call.EXTEND:
@@ -406,7 +406,7 @@ class World:
             self._excuse(consumer, *(held.message_id for held in consumer.held()))
             return
         while (work := consumer.clerk.next_work(now=now)) is not None:
-            self._finish(consumer, work, now, fate=0)
+            self._finish(consumer, work, now, fate=choose(20))
 
     def _advance(self, seconds: float) -> None:
         """Time passes; polls whose wait is over are answered at its end."""
