@@ -14,6 +14,7 @@ from simulated.actor import Actor
 from simulated.store import Masker, Store, StoreOfWorker, decode
 from sofetch.ack import Acknowledgement
 from sofetch.calls import Calls
+from sofetch.errors import SofetchError
 from sofetch.events import Events
 from sofetch.pipeline import Steps
 from sofetch.ports import Clock
@@ -105,7 +106,7 @@ class Consumer:
     def turn(self) -> None:
         """Let the worker go on to its next pause. Raises what the oracles inside it found."""
         self.actor.step()
-        if isinstance(self.actor.error, AssertionError):
+        if self.actor.error is not None and not isinstance(self.actor.error, SofetchError):
             raise self.actor.error
 
     def held(self) -> list[Held]:
@@ -133,6 +134,7 @@ class _Source:
         me.pause(
             lambda: me.clock.monotonic() >= deadline or me.clerk.ready(max_messages=max_messages, max_bytes=max_bytes)
         )
+        me.given = {one for one in me.given if me.registry.get(one) is not None}  # not what was held for too long
         given = me.clerk.give(max_messages=max_messages, max_bytes=max_bytes)
         for message in given:
             assert message.id not in me.given, f"{message.id} was given twice while it was held"
@@ -147,6 +149,12 @@ class _Source:
         me.clerk.settle(acknowledgement, now=me.clock.monotonic())
         me.given -= {*acknowledgement.delete, *acknowledgement.release}
         me.pause()
+
+    def pause(self) -> None:
+        self._consumer.clerk.pause()
+
+    def resume(self) -> None:
+        self._consumer.clerk.resume()
 
     def flush(self, *, timeout_seconds: float) -> bool:
         return True

@@ -349,7 +349,8 @@ class World:
         failures = self.queue.change_visibility_batch(changes)
         if work.call is Call.RELEASE:
             self._blame(*(entry.message_id for entry in work.entries))
-            assert {entry.seconds for entry in work.entries} <= {0, RELEASE_AFTER_SECONDS}
+            early = self.clock.monotonic() < MAX_VISIBILITY_SECONDS / 2  # nothing was held for too long yet
+            assert not early or {entry.seconds for entry in work.entries} <= {0, RELEASE_AFTER_SECONDS}
         return failures
 
     def _close(self, consumer: Consumer, choose: Choose) -> None:

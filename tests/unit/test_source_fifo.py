@@ -11,7 +11,7 @@ from sofetch.source.agenda import Agenda, Call
 from sofetch.source.clerk import Clerk
 from sofetch.source.pace import Pace
 from sofetch.source.registry import Registry
-from sofetch.source.transport import EntryFailure, RawMessage
+from sofetch.source.transport import MAX_VISIBILITY_SECONDS, EntryFailure, RawMessage
 
 BUSY = EntryFailure(0, "InternalError", False)
 
@@ -149,6 +149,16 @@ def test_an_answer_that_was_long_on_its_way_does_not_replace_a_newer_receipt_han
     held = counter.registry.get("a1")
     assert held is not None
     assert held.receipt_handle == "a1-new"
+
+
+def test_what_is_given_back_after_a_long_hold_takes_along_what_follows_it() -> None:
+    counter = Counter()
+    counter.arrive(raw("a1"))
+    counter.now += 60
+    counter.arrive(raw("a2"), raw("b1"))
+    counter.now += MAX_VISIBILITY_SECONDS - 1_230
+    counter.clerk.next_work(now=counter.now)
+    assert counter.give() == ["b1"]
 
 
 def test_visibility_is_reckoned_from_when_the_queue_handed_out_not_from_when_the_answer_came() -> None:

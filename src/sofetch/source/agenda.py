@@ -254,7 +254,9 @@ class Agenda:
         self._registry.unbuffer(held)
         self.tally.given_back += 1
         spread = min(_SPREAD_SECONDS, self._left_seconds(held, now))
-        self.release(held, seconds=int(spread / 2 + spread / 2 * self.jitter()), now=now)
+        seconds = int(spread / 2 + spread / 2 * self.jitter())
+        for one in (held, *self._registry.take_back([held])):  # what follows it in its FIFO group may not overtake it
+            self.release(one, seconds=seconds, now=now)
 
     def _may(self, call: Call, now: float) -> bool:
         return now >= self._rests.get(call, now)
