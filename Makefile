@@ -12,7 +12,7 @@ BIN = "$(VENV)/bin"
 SETUP = PYTHON="$(PYTHON)" sh .ci/venv "$(VENV)"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast simulate check format docs lock clean setup-demo setup-dev old-sqs
+.PHONY: help demo test test-fast soak simulate check format docs lock clean setup-demo setup-dev old-sqs
 # Every target works in the one environment: `make -j` must not build it twice at once.
 .NOTPARALLEL:
 
@@ -33,6 +33,9 @@ test-fast: setup-dev ## Run the tests that need no server and take no time
 
 simulate: setup-dev ## Simulate workers on one queue (STEPS=1000000 SEED=1)
 	@SIMULATION_STEPS=$(STEPS) SIMULATION_SEED=$(SEED) $(BIN)/pytest -q -k seeded tests/property/test_simulation.py $(ARGS)
+
+soak: setup-dev ## Steady load with random kills: is all flat, all there? (ARGS="--minutes 10 --rate 2000")
+	@$(BIN)/python bench/soak.py $(ARGS)
 
 check: setup-dev ## Lint, formatting, types, architecture
 	@$(BIN)/ruff check --quiet .

@@ -22,7 +22,6 @@ from typing import Any
 from uuid import UUID
 
 from machine import describe_machine
-
 from sofetch.cli.text import table
 from sofetch.mask import new_keyring_text, parse_keyring
 from sofetch.mask.column import ColumnMasker

@@ -15,13 +15,12 @@ import os
 import sys
 from collections.abc import Callable
 
+from sofetch.testing import OldHandles
 from sqs_server.calls import Calls
 from sqs_server.content import make_content
 from sqs_server.http import serve
 from sqs_server.logins import login
 from sqs_server.queues import Account, Faults
-
-from sofetch.testing import OldHandles
 
 
 def main() -> int:
