@@ -77,7 +77,8 @@ def as_markdown(result: Result, *, picture: str) -> str:
         "",
         f"{settings.minutes:g} minutes of {settings.rate:,g} logins a second, {settings.body_bytes} bytes each, "
         f"through two workers. One of them was ended {killed}, and started again. The queue gave "
-        f"{settings.duplicates:.1%} of the messages twice and forgot {settings.lost_deletes:.1%} of the deletes. Seed {settings.seed}.",
+        f"{settings.duplicates:.1%} of the messages twice and forgot {settings.lost_deletes:.1%} "
+        f"of the deletes. Seed {settings.seed}.",
         "",
         f"**{'Good' if result.good else 'Not good'}.** {result.counted.sent:,} logins were sent; "
         f"{result.drained_seconds:.1f} s after the last one the queue was empty. "
