@@ -24,8 +24,8 @@ from typing import Any
 
 import msgspec
 import psycopg
-from machine import describe_machine
 
+from machine import describe_machine
 from sofetch.cli.text import table
 from sofetch.embedded import start_embedded
 from sofetch.load import one_by_one
