@@ -51,7 +51,8 @@ class Sampler:
         """One sample."""
         steady, killed = (self._usage(worker) for worker in self._workers)
         row = self._database.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
         ).fetchone()
         connections = int(row[0]) if row else 0
         return Sample(round(at_seconds, 2), steady, killed, connections, self._queue.left(self._name), load.sent)
