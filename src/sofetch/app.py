@@ -33,8 +33,9 @@ from sofetch.pipeline import Steps
 from sofetch.ports import Clock, Source
 from sofetch.serving import HttpServer, health_page
 from sofetch.settings import Settings
-from sofetch.source import open_source
+from sofetch.source import open_object_store, open_source
 from sofetch.stopping import Stop
+from sofetch.unwrapping import compile_unwrapper
 from sofetch.worker import Summary, Worker
 
 
@@ -103,6 +104,9 @@ class Pipeline:
             if vault is not None:
                 opened.callback(vault.close)
                 outages.outlast("database", vault.prepare)
+            unwrap = compile_unwrapper(settings, open_store=open_object_store)
+            if unwrap is not None:
+                opened.callback(unwrap.close)
             _go_on(stop)
             source = outages.outlast("queue", lambda: open_source(settings.source, clock=clock, events=events))
             if source is None:
@@ -111,7 +115,7 @@ class Pipeline:
             return cls(
                 settings=settings,
                 source=source,
-                steps=Steps(compile_decoder(settings), masker, sink, vault),
+                steps=Steps(compile_decoder(settings), masker, sink, vault, unwrap),
                 clock=clock,
                 events=events,
                 stop=stop,

@@ -48,17 +48,22 @@ class Outages:
         before it was done; the breaker stays open then. Raises the last of those errors when patience is at its end,
         and whatever else ``work`` raises.
         """
-        while self._admitted(dependency):
+        away, met = dependency, {dependency}
+        while self._admitted(away):
             try:
                 result = work()
             except (SinkUnavailable, SourceUnavailable) as error:
-                if self._failed(dependency, error):
+                self._breakers[away].left_open()
+                # A batch of the database's may wait for what its messages point to, which is the queue's side.
+                away = "queue" if isinstance(error, SourceUnavailable) else "database"
+                met.add(away)
+                if self._failed(away, error):
                     opened()
                 continue
             except BaseException:
-                self._breakers[dependency].left_open()
+                self._breakers[away].left_open()
                 raise
-            if self._succeeded(dependency):
+            if any([self._succeeded(one) for one in sorted(met)]):
                 closed()
             return result
         return None

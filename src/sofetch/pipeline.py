@@ -1,4 +1,4 @@
-"""The way of the data, for one batch: decode → mask → load.
+"""The way of the data, for one batch: unwrap → decode → mask → load.
 
 Owns the order of the steps and that every message comes out with exactly one outcome. It must not talk to the queue:
 what the outcomes mean for it is ``sofetch.ack``'s to decide and the worker's to carry out. The same code runs in the
@@ -7,20 +7,25 @@ worker, and in any other shell that has messages and wants them stored.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from typing import Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from sofetch.ack import Folding
 from sofetch.errors import SofetchError, place_of
 from sofetch.faults import crash_point
 from sofetch.ports import Sink, Vault
 from sofetch.record import (
+    Breakage,
     Decoded,
     LoadResult,
     Masked,
     Message,
+    Opened,
     Outcome,
     Reason,
     Record,
@@ -48,13 +53,6 @@ SYSTEMATIC = 10
 """From this many messages on, a program that breaks on every one of a batch is broken, and no message is to blame."""
 
 
-class Breakage(Struct, frozen=True):
-    """The program broke on one message: the exception's type and the place in the code, never its text."""
-
-    error: str
-    place: str
-
-
 class Processed(Struct, frozen=True):
     """What became of a batch: one outcome for each message given, and, by column, values not of their kind.
 
@@ -66,27 +64,58 @@ class Processed(Struct, frozen=True):
     broke: Sequence[Breakage] = ()
 
 
+class Unwrap(Protocol):
+    """What the pipeline needs of ``sofetch.unwrapping``."""
+
+    def __call__(self, messages: Sequence[Message]) -> Generator[Opened, None, None]:
+        """Open a batch, as many messages at a time as one transaction may hold."""
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds. Idempotent."""
+        ...
+
+
 class Steps(Struct, frozen=True):
-    """The three steps, put together by the composition root (``sofetch.app``). ``vault`` is None where none is kept."""
+    """The steps, put together by the composition root (``sofetch.app``). ``vault`` is None where none is kept, and
+    ``unwrap`` where a body is the document itself.
+    """
 
     decode: Callable[[Sequence[Message]], Decoded]
     masker: Masker
     sink: Sink
     vault: Vault | None = None
+    unwrap: Unwrap | None = None
 
 
 def process(messages: Sequence[Message], steps: Steps) -> Processed:
     """Take a batch the whole way into table and quarantine.
 
-    Returns after the commit, with one outcome for each message. Raises what ``Sink.load`` and ``Vault.store`` raise,
-    and then any part of the batch may or may not be committed: processing it again is safe, the ledger answers
-    Duplicate for what is.
+    Returns after the commit, with one outcome for each message. Raises what ``Sink.load``, ``Vault.store`` and the
+    unwrapping raise, and then any part of the batch may or may not be committed: processing it again is safe, the
+    ledger answers Duplicate for what is.
     """
+    if steps.unwrap is None:
+        return _process([], messages, steps)
+    folding = Folding()
+    not_of_kind: Counter[str] = Counter()
+    broke: list[Breakage] = []
+    with closing(steps.unwrap(messages)) as results:
+        for opened in results:
+            done = _process(opened.rejections, opened.messages, steps)
+            folding.add(done.outcomes, part_of=opened.part_of, ended=opened.ended)
+            not_of_kind.update(done.not_of_kind)
+            broke += [*opened.broke, *done.broke]
+    return Processed(_complete(messages, folding.outcomes()), not_of_kind, broke)
+
+
+def _process(unopened: list[Rejection], messages: Sequence[Message], steps: Steps) -> Processed:
+    """Take messages that are their own documents the whole way, and those that could not be opened to quarantine."""
     transformed = _in_turn(messages, _transform(messages, steps))
     masked = transformed.masked
     crash_point("after_mask")
     _keep_values(masked.vaulted, steps.vault)
-    results = steps.sink.load(masked.records, steps.masker.seal(transformed.rejections))
+    results = steps.sink.load(masked.records, steps.masker.seal(unopened + transformed.rejections))
     outcomes = _quarantine_refused(messages, results, steps)
     crash_point("after_commit")
     return Processed(_complete(messages, outcomes), masked.not_of_kind, transformed.broke)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from sofetch.ack import Acknowledgement
 from sofetch.calls import Calls
-from sofetch.record import LoadResult, MaskedRecord, Message, SealedRejection, Vaulted
+from sofetch.record import LoadResult, MaskedRecord, Message, ObjectRef, Reason, SealedRejection, Vaulted
 
 
 class Source(Protocol):
@@ -92,6 +92,50 @@ class Vault(Protocol):
 
     def close(self) -> None:
         """Close the connection. Idempotent."""
+        ...
+
+
+class ObjectStream(Protocol):
+    """One object while it is read. ``version`` is the same for the same content of the same object, and no other;
+    ``modified_ms`` is when that content was stored, in milliseconds since the epoch, or 0.
+    """
+
+    @property
+    def version(self) -> str:
+        """What tells this content of the object from any other it had or will have."""
+        ...
+
+    @property
+    def modified_ms(self) -> int:
+        """When this content was stored."""
+        ...
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The content, piece by piece. Raises SourceUnavailable where it breaks off."""
+        ...
+
+    def close(self) -> None:
+        """Give back the connection. Idempotent."""
+        ...
+
+
+class ObjectStore(Protocol):
+    """Where bodies are that messages only point to. It is read from and never written to.
+
+    Guarantees of every adapter (``tests/contract/test_object_store.py``): no more than ``max_bytes`` of an object are
+    held or read; a Reason for an object that is missing or too large, which no retry mends.
+    """
+
+    def fetch(self, refs: Sequence[ObjectRef], *, max_bytes: int) -> list[bytes | Reason]:
+        """Whole objects, one result each, in order. Raises SourceUnavailable (may pass) or SourceRefused."""
+        ...
+
+    def open(self, ref: ObjectRef, *, max_bytes: int) -> ObjectStream | Reason:
+        """One object, to be read piece by piece and closed. Raises SourceUnavailable or SourceRefused."""
+        ...
+
+    def close(self) -> None:
+        """Give back the connections. Idempotent."""
         ...
 
 

@@ -6,7 +6,7 @@ module of the project. Everything here that can hold a personal value hides it f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -54,6 +54,13 @@ class Reason(StrEnum):
     FOREIGN_KEY_VIOLATION = "foreign_key_violation"
     EXCLUSION_VIOLATION = "exclusion_violation"
     DATABASE_REFUSED_VALUE = "database_refused_value"
+    NOT_AN_ENVELOPE = "not_an_envelope"
+    SNS_CONFIRMATION = "sns_confirmation"
+    BAD_ENCODING = "bad_encoding"
+    UNWRAPPED_TOO_LARGE = "unwrapped_too_large"
+    BUCKET_NOT_ALLOWED = "bucket_not_allowed"
+    OBJECT_MISSING = "object_missing"
+    OBJECT_TOO_LARGE = "object_too_large"
     UNEXPECTED_ERROR = "unexpected_error"
 
 
@@ -77,6 +84,7 @@ class Message(Private, frozen=True, kw_only=True):
     ``id`` is the queue's MessageId; ``sent_ms`` the SentTimestamp in milliseconds since the epoch (None where the
     server gives none); ``received_ms`` our own clock at receipt; ``receive_count`` the ApproximateReceiveCount.
     The receipt handle is not here: the source keeps the newest one for each id (a second delivery replaces it).
+    ``original`` is the body as it came, where ``body`` was unwrapped from it; None where it was not.
     """
 
     id: str
@@ -88,11 +96,20 @@ class Message(Private, frozen=True, kw_only=True):
     group_id: str | None = None
     sequence_number: str | None = None
     attributes: Mapping[str, str] = msgspec.field(default_factory=dict)
+    original: bytes | None = None
 
     @property
     def fifo_group(self) -> str | None:
         """The group whose order binds it. None in a standard queue: groups are for fair shares there, without order."""
         return None if self.sequence_number is None else self.group_id
+
+
+class ObjectRef(Private, frozen=True):
+    """An object in S3 that a message names. A key may hold personal data, as a body may."""
+
+    bucket: str
+    key: str
+    version_id: str | None = None
 
 
 class Record(Private, frozen=True):
@@ -198,6 +215,27 @@ class Masked(Private, frozen=True):
     vaulted: Vaulted | None = None
 
 
+class Breakage(msgspec.Struct, frozen=True):
+    """The program broke on one message: the exception's type and the place in the code, never its text."""
+
+    error: str
+    place: str
+
+
+class Opened(Private, frozen=True, kw_only=True):
+    """Messages that were unwrapped, as many as one transaction may hold, and those that could not be.
+
+    ``part_of`` names, for each message that is a part of another (one line of an object), the id of the whole;
+    ``ended`` the ids of wholes of which no more parts will come. Parts come before the end of their whole.
+    """
+
+    messages: list[Message]
+    rejections: list[Rejection]
+    part_of: Mapping[str, str] = msgspec.field(default_factory=dict)
+    ended: Sequence[str] = ()
+    broke: Sequence[Breakage] = ()
+
+
 class Loaded(msgspec.Struct, frozen=True, gc=False):
     """The row is committed."""
 
@@ -228,14 +266,26 @@ class Refused(msgspec.Struct, frozen=True, gc=False):
     field: str | None = None
 
 
+class Expanded(msgspec.Struct, frozen=True, kw_only=True):
+    """The message stood for many records, and each of them is committed, in the table or in quarantine.
+
+    ``quarantined`` counts by reason and field, the message itself included if it is there.
+    """
+
+    message_id: str
+    loaded: int
+    duplicates: int
+    quarantined: Mapping[tuple[Reason, str | None], int]
+
+
 class Retry(msgspec.Struct, frozen=True, gc=False):
     """Nothing durable happened to this message; it goes back to the queue."""
 
     message_id: str
 
 
-Outcome = Loaded | Duplicate | Rejected | Retry
-"""What became of one message. Only the first three may be deleted from the queue."""
+Outcome = Loaded | Duplicate | Rejected | Expanded | Retry
+"""What became of one message. All but the last may be deleted from the queue."""
 
 LoadResult = Loaded | Duplicate | Rejected | Refused
 """What a sink says of one message that it was given."""

@@ -26,8 +26,10 @@ from sofetch.load.vault import VaultStore
 from sofetch.mask import Keyring, Masker, compile_masker, unseal
 from sofetch.mask.identity import FIRST_KEY_ATTRIBUTE
 from sofetch.ports import Vault
-from sofetch.record import Decoded, Masked, Message, Reason
+from sofetch.record import Decoded, Masked, MaskedRecord, Message, Reason, Rejection
 from sofetch.settings import Settings
+from sofetch.source import open_object_store
+from sofetch.unwrapping import Unwrapper, compile_unwrapper
 
 
 class Replayed(Struct, frozen=True, kw_only=True):
@@ -64,9 +66,10 @@ def replay(
     with (
         QuarantineReplay(settings, dsn=resolve_dsn(settings.sink, environ=environ), dry_run=dry_run) as quarantine,
         _vault(settings, environ, dry_run=dry_run) as vault,
+        _unwrapper(settings) as unwrap,
     ):
         quarantine.prepare(masker.fingerprints())
-        remake = Remaker(settings, masker=masker, keyring=rings.reversible, vault=vault)
+        remake = Remaker(settings, masker=masker, keyring=rings.reversible, vault=vault, unwrap=unwrap)
         batches = []
         for batch in quarantine.run(selection, remake, limit=limit):
             crash_point("after_commit")
@@ -77,34 +80,63 @@ def replay(
 
 
 class Remaker:
-    """Makes rows of quarantined bodies. ``vault`` is None where no values are kept, or nothing is to be stored."""
+    """Makes rows of quarantined bodies. ``vault`` is None where no values are kept, or nothing is to be stored;
+    ``unwrap`` where a body is the document itself.
+    """
 
-    __slots__ = ("_decode", "_keyring", "_masker", "_pipeline", "_queue", "_vault")
+    __slots__ = ("_decode", "_keyring", "_masker", "_pipeline", "_queue", "_unwrap", "_vault")
 
-    def __init__(self, settings: Settings, *, masker: Masker, keyring: Keyring, vault: Vault | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        masker: Masker,
+        keyring: Keyring,
+        vault: Vault | None,
+        unwrap: Unwrapper | None = None,
+    ) -> None:
         self._decode: Callable[[Sequence[Message]], Decoded] = compile_decoder(settings)
         self._masker = masker
         self._keyring = keyring
         self._pipeline = settings.pipeline_name
         self._queue = settings.source.queue.rstrip("/").rpartition("/")[2]
         self._vault = vault
+        self._unwrap = unwrap
 
     def __call__(self, held: Sequence[HeldEntry]) -> Remade:
         """Rows and refusals by ledger key; an entry that does not open is in neither. Values are in the vault then."""
-        messages = [message for one in held if (message := self._opened(one)) is not None]
+        rows: dict[bytes, MaskedRecord] = {}
+        refused: dict[bytes, Fault] = {}
+        for messages, unopened in self._unwrapped(held):
+            remade = self._remade(messages)
+            rows |= remade.rows
+            refused |= {**remade.refused, **unopened}
+        return Remade(rows, refused)
+
+    def _remade(self, messages: Sequence[Message]) -> Remade:
         broken = self._broken(messages)
         whole = [message for message in messages if _first_key(message) not in broken]
         decoded, masked = self._decode_and_mask(whole)
-        refused = {
-            _first_key(rejection.message): Fault(rejection.reason, rejection.field)
-            for rejection in [*decoded.rejections, *masked.rejections]
-        }
+        refused = _faults([*decoded.rejections, *masked.rejections])
         fit = [key for record in decoded.records if (key := _first_key(record.message)) not in refused]
         crash_point("after_mask")
         if self._vault is not None and masked.vaulted is not None:
             self._vault.store(masked.vaulted)  # before the rows, as the pipeline does
             crash_point("after_vault")
         return Remade(dict(zip(fit, masked.records, strict=True)), refused | broken)
+
+    def _unwrapped(self, held: Sequence[HeldEntry]) -> Iterator[tuple[Sequence[Message], dict[bytes, Fault]]]:
+        """The documents of the entries, and by key why there is none. What names objects of many records is no row and
+        stays as it is: its event has to be sent again.
+        """
+        messages = [message for one in held if (message := self._opened(one)) is not None]
+        if self._unwrap is None:
+            yield messages, {}
+            return
+        wholes = {_first_key(message) for message in messages if self._unwrap.is_whole(message)}
+        yield [], {one.key: one.fault for one in held if one.key in wholes}
+        for opened in self._unwrap([message for message in messages if _first_key(message) not in wholes]):
+            yield opened.messages, _faults(opened.rejections)
 
     def _decode_and_mask(self, messages: Sequence[Message]) -> tuple[Decoded, Masked]:
         decoded = self._decode(messages)
@@ -152,7 +184,8 @@ def message_of(held: HeldEntry, body: bytes, *, queue: str) -> Message:
 
 def require_replayable(settings: Settings) -> None:
     """ConfigError if a column needs what the quarantine does not keep: a message attribute, or the message's group."""
-    lost = [column.name for column in settings.column if _is_lost(column.value)]
+    in_envelope = not {"sns", "eventbridge"}.isdisjoint(settings.unwrap.layers)
+    lost = [column.name for column in settings.column if _is_lost(column.value, in_envelope=in_envelope)]
     if lost:
         raise ConfigError(
             f"a replay cannot fill {', '.join(lost)}: quarantine keeps no message attributes and no group",
@@ -161,12 +194,27 @@ def require_replayable(settings: Settings) -> None:
         )
 
 
-def _is_lost(value: str | None) -> bool:
-    return value == "group_id" or (value or "").startswith("attribute:")
+def _is_lost(value: str | None, *, in_envelope: bool) -> bool:
+    """Attributes that came in an envelope are in the body that is kept."""
+    return value == "group_id" or (not in_envelope and (value or "").startswith("attribute:"))
+
+
+def _faults(rejections: Sequence[Rejection]) -> dict[bytes, Fault]:
+    return {_first_key(one.message): Fault(one.reason, one.field) for one in rejections}
 
 
 def _first_key(message: Message) -> bytes:
     return bytes.fromhex(message.attributes[FIRST_KEY_ATTRIBUTE])
+
+
+@contextmanager
+def _unwrapper(settings: Settings) -> Iterator[Unwrapper | None]:
+    unwrapper = compile_unwrapper(settings, open_store=open_object_store)
+    try:
+        yield unwrapper
+    finally:
+        if unwrapper is not None:
+            unwrapper.close()
 
 
 @contextmanager

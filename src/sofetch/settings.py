@@ -17,8 +17,11 @@ MaskName = Literal["token", "reversible", "ip", "ip_prefix", "redact", "truncate
 Kind = Literal["string", "ip", "email", "uuid", "int", "date"]
 EnvelopeValue = Literal["message_id", "sent_time", "sent_date", "receive_time", "queue", "group_id"]
 
+UnwrapLayer = Literal["sns", "eventbridge", "base64", "gzip", "s3_pointer", "s3_objects"]
+
 Name = Annotated[str, Meta(min_length=1, max_length=63)]
 Domain = Annotated[str, Meta(pattern=r"^[a-z0-9_.~-]{1,64}$")]
+BucketName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$")]
 SecretName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9/_+=.@:-]{1,2048}$")]
 Seconds = Annotated[float, Meta(ge=0)]
 
@@ -79,6 +82,40 @@ class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     release_delay_seconds: Annotated[
         int, Meta(ge=0, le=43_200, description="How long a message that must be retried stays invisible.")
     ] = 5
+
+
+class UnwrapSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[unwrap]: what is round the document in a message's body, and is taken off before it is decoded."""
+
+    layers: Annotated[
+        list[UnwrapLayer],
+        Meta(
+            description="What is taken off, from the outside in: sns, eventbridge, base64, gzip, s3_pointer (the body "
+            "is in an object), s3_objects (S3's event names objects of JSON lines). Default: nothing."
+        ),
+    ] = field(default_factory=list)
+    max_unwrapped_bytes: Annotated[
+        int,
+        Meta(
+            ge=1_024,
+            le=268_435_456,
+            description="Most bytes that a body may come to at any layer: inflated, fetched, or one line of an object.",
+        ),
+    ] = 8_388_608
+    s3_buckets: Annotated[
+        list[BucketName],
+        Meta(description="Buckets that may be read from. A message that names another is quarantined."),
+    ] = field(default_factory=list)
+    s3_max_object_bytes: Annotated[
+        int, Meta(ge=1_024, description="Largest object of JSON lines that is read, as stored.")
+    ] = 1_073_741_824
+    s3_region: Annotated[
+        str | None, Meta(description="AWS region of the buckets. Default: that of the AWS environment.")
+    ] = None
+    s3_endpoint: Annotated[str | None, Meta(description="Endpoint URL of an S3 server other than AWS.")] = None
+    s3_fetchers: Annotated[
+        int, Meta(ge=1, le=64, description="Threads that fetch objects of s3_pointer; each holds one object at most.")
+    ] = 4
 
 
 class BatchSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -403,6 +440,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     sink: SinkSettings
     column: Annotated[list[ColumnSettings], Meta(min_length=1)]
     pipeline: PipelineSettings = field(default_factory=PipelineSettings)
+    unwrap: UnwrapSettings = field(default_factory=UnwrapSettings)
     batch: BatchSettings = field(default_factory=BatchSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     http: HttpSettings = field(default_factory=HttpSettings)

@@ -20,7 +20,7 @@ from sofetch.faults import crash_point
 from sofetch.outages import Outages
 from sofetch.pipeline import Processed, Steps, process
 from sofetch.ports import Clock, Source
-from sofetch.record import Duplicate, Loaded, Message, Rejected, Retry
+from sofetch.record import Duplicate, Expanded, Loaded, Message, Outcome, Rejected, Retry
 from sofetch.settings import BatchSettings
 from sofetch.stopping import Stop
 
@@ -138,17 +138,10 @@ class Worker:
         self._source.acknowledge(Acknowledgement(release=ids, release_after_seconds=self._release_after_seconds))
 
     def _tell(self, messages: Sequence[Message], done: Processed, seconds: float) -> None:
-        kinds = Counter(type(outcome) for outcome in done.outcomes)
-        rejected = Counter((one.reason.value, one.field) for one in done.outcomes if isinstance(one, Rejected))
+        counts, rejected = _counted(done.outcomes)
         now_ms = self._clock.now_ms()
         self._counts["batches"] += 1
-        for kind, name in (
-            (Loaded, "loaded"),
-            (Duplicate, "duplicates"),
-            (Rejected, "quarantined"),
-            (Retry, "released"),
-        ):
-            self._counts[name] += kinds[kind]
+        self._counts.update(counts)
         for (reason, field), count in rejected.items():
             self._reasons[reason] += count
             self._events.emit(told.MessagesQuarantined(reason=reason, field=field, count=count))
@@ -159,10 +152,10 @@ class Worker:
         self._events.emit(
             told.BatchDone(
                 messages=len(messages),
-                loaded=kinds[Loaded],
-                duplicates=kinds[Duplicate],
-                quarantined=kinds[Rejected],
-                retried=kinds[Retry],
+                loaded=counts["loaded"],
+                duplicates=counts["duplicates"],
+                quarantined=counts["quarantined"],
+                retried=counts["released"],
                 body_bytes=sum(len(message.body) for message in messages),
                 milliseconds=round(seconds * 1000),
                 oldest_age_ms=max((now_ms - m.sent_ms for m in messages if m.sent_ms is not None), default=None),
@@ -192,3 +185,16 @@ class Worker:
             quarantined_by_reason=dict(self._reasons),
             away=list(self._breakers.away()),
         )
+
+
+def _counted(outcomes: Sequence[Outcome]) -> tuple[Counter[str], Counter[tuple[str, str | None]]]:
+    """Records by what became of them, and the quarantined by reason and field. A message may stand for many records."""
+    kinds = Counter(type(outcome) for outcome in outcomes)
+    rejected = Counter((one.reason.value, one.field) for one in outcomes if isinstance(one, Rejected))
+    counts = Counter(loaded=kinds[Loaded], duplicates=kinds[Duplicate], released=kinds[Retry])
+    for one in outcomes if kinds[Expanded] else ():
+        if isinstance(one, Expanded):
+            counts.update(loaded=one.loaded, duplicates=one.duplicates)
+            rejected.update({(reason.value, field): count for (reason, field), count in one.quarantined.items()})
+    counts["quarantined"] = rejected.total()
+    return counts, rejected

@@ -16,6 +16,7 @@ from loading import SENT_MS, count, query, settings_for
 from masking import K2, entry, ring_text
 from sofetch.decode import compile_decoder
 from sofetch.errors import ConfigError, KeyringError, SinkRefused
+from sofetch.load.batch import Fault
 from sofetch.load.postgres import PostgresSink
 from sofetch.load.quarantine import count_quarantine, purge_quarantine, read_sealed
 from sofetch.load.quarantine_replay import QuarantineReplay
@@ -23,9 +24,12 @@ from sofetch.load.quarantine_selection import Selection
 from sofetch.load.schema import apply_schema
 from sofetch.mask import compile_masker, parse_keyring, unseal
 from sofetch.pipeline import Processed, Steps, process
-from sofetch.record import Decoded, Duplicate, Loaded, Message, Reason, Rejected
+from sofetch.record import Decoded, Duplicate, Expanded, Loaded, Message, Reason, Rejected
 from sofetch.replay import Remaker, Replayed, replay
-from sofetch.settings import Settings
+from sofetch.settings import Settings, UnwrapLayer, UnwrapSettings
+from sofetch.testing import MemoryObjectStore
+from sofetch.unwrapping import compile_unwrapper
+from wrapping import s3_event, sns
 
 RING = parse_keyring(ring_text())
 ENVIRON = {"SOFETCH_KEYRING": ring_text()}
@@ -269,6 +273,66 @@ def test_a_column_that_quarantine_cannot_fill_stops_the_replay(dsn: str, value: 
     columns = [*COLUMNS, {"name": "extra", "value": value}]
     with pytest.raises(ConfigError, match="extra"):
         replayed(settings_for(columns, table="logins"), dsn)
+
+
+def in_envelope(settings: Settings, *layers: UnwrapLayer) -> Settings:
+    return msgspec.structs.replace(settings, unwrap=UnwrapSettings(layers=list(layers), s3_buckets=["logs"]))
+
+
+def delivered_in_envelopes(
+    settings: Settings, dsn: str, messages: Sequence[Message], store: MemoryObjectStore | None = None
+) -> Processed:
+    sink = PostgresSink(settings, dsn=dsn)
+    try:
+        masker = compile_masker(settings, RING)
+        sink.prepare(masker.fingerprints())
+        unwrap = compile_unwrapper(settings, open_store=lambda _settings: store or MemoryObjectStore())
+        return process(messages, Steps(compile_decoder(settings), masker, sink, unwrap=unwrap))
+    finally:
+        sink.close()
+
+
+def test_a_message_in_an_envelope_is_replayed_out_of_it(dsn: str) -> None:
+    settings = in_envelope(strict(), "sns")
+    plain = message(1)
+    wrapped = msgspec.structs.replace(plain, body=sns(plain.body.decode()))
+    outcomes = delivered_in_envelopes(settings, dsn, [wrapped, message(2)]).outcomes
+    assert {type(outcome) for outcome in outcomes} == {Rejected}
+    done = replayed(in_envelope(lax(), "sns"), dsn)
+    assert (done.loaded, dict(done.refused)) == (1, {Fault(Reason.NOT_AN_ENVELOPE): 1})
+    assert [row[0] for row in rows(dsn)] == ["user-1"]
+    again = delivered_in_envelopes(in_envelope(lax(), "sns"), dsn, [wrapped]).outcomes
+    assert again == [Duplicate(wrapped.id)]
+    mended = replayed(lax(), dsn)  # the other was no envelope: it fits where none is expected
+    assert (mended.loaded, mended.remaining) == (1, 0)
+
+
+def test_a_line_of_an_object_is_replayed_and_its_event_is_not(dsn: str) -> None:
+    settings, store = in_envelope(strict(), "s3_objects"), MemoryObjectStore()
+    store.put("logs", "a", b"\n".join([message(1).body, message(2, locale="de").body]), stored_ms=SENT_MS)
+    event = msgspec.structs.replace(message(3), body=s3_event(("logs", "a"), ("logs", "gone")))
+    [outcome] = delivered_in_envelopes(settings, dsn, [event], store).outcomes
+    assert isinstance(outcome, Expanded)
+    assert (outcome.loaded, sum(outcome.quarantined.values())) == (1, 2)
+    done = replayed(in_envelope(lax(), "s3_objects"), dsn)
+    assert (done.loaded, dict(done.refused), done.remaining) == (1, {Fault(Reason.OBJECT_MISSING): 1}, 1)
+    assert sorted(row[0] for row in rows(dsn)) == ["user-1", "user-2"]
+    [again] = delivered_in_envelopes(in_envelope(lax(), "s3_objects"), dsn, [event], store).outcomes
+    assert isinstance(again, Expanded)
+    assert (again.loaded, again.duplicates) == (0, 2)
+    assert len(rows(dsn)) == 2
+
+
+def test_a_column_of_an_envelopes_attribute_does_not_stop_the_replay(dsn: str) -> None:
+    columns = [*COLUMNS, {"name": "shop", "value": "attribute:shop"}]
+    settings = in_envelope(settings_for(columns, table="logins"), "sns")
+    apply_schema(settings, dsn=dsn)
+    plain = message(1)
+    body = sns(plain.body.decode(), attributes={"shop": ("String", "berlin")})
+    delivered_in_envelopes(settings, dsn, [msgspec.structs.replace(plain, body=body)])
+    mended = [column | ({"max_length": 128} if column["name"] == "locale" else {}) for column in columns]
+    assert replayed(in_envelope(settings_for(mended, table="logins"), "sns"), dsn).loaded == 1
+    assert query(dsn, "SELECT shop FROM logins") == [("berlin",)]
 
 
 def test_a_table_that_is_gone_is_told_and_nothing_is_lost(dsn: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from sofetch.cli.peek import _as_json, _paragraph
 from sofetch.cli.peeked import HIDDEN, Peeked, look
@@ -15,7 +16,8 @@ from sofetch.cli.text import to_json
 from sofetch.config import load_config, preset
 from sofetch.mask import Keyring, parse_keyring
 from sofetch.record import Message
-from sofetch.settings import Settings
+from sofetch.settings import Settings, UnwrapSettings
+from wrapping import sns
 
 IP, DEVICE, EXTRA = "203.0.113.77", "593-47-5928", "alice@example.org"
 LOGIN: dict[str, Any] = {
@@ -106,3 +108,21 @@ def test_in_the_clear_the_whole_body_is_shown_and_still_cannot_steer_the_termina
 def test_receive_count_and_age_are_told(settings: Settings, keyring: Keyring) -> None:
     lines = "\n".join(_paragraph(3, one(LOGIN, settings, keyring)))
     assert "sent 2023-11-14 22:13:20Z (1 min 30 s ago), received 2 times" in lines
+
+
+def test_message_in_an_envelope_is_shown_as_the_document_in_it(settings: Settings, keyring: Keyring) -> None:
+    unwrapped = replace(settings, unwrap=UnwrapSettings(layers=["sns"]))
+    seen = one(sns(json.dumps(LOGIN | {"mail": EXTRA})), unwrapped, keyring)
+    assert seen.columns is not None
+    assert seen.columns["user_id"] == "u-1"
+    assert seen.other_fields == 1
+    assert IP not in everything_shown(seen)
+    assert EXTRA not in everything_shown(seen)
+
+
+def test_message_that_does_not_open_is_shown_with_its_reason_and_nothing_of_it(
+    settings: Settings, keyring: Keyring
+) -> None:
+    seen = one(LOGIN, replace(settings, unwrap=UnwrapSettings(layers=["sns"])), keyring)
+    assert (seen.columns, seen.reason, seen.other_fields) == (None, "not_an_envelope", 0)
+    assert IP not in everything_shown(seen)

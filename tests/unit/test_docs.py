@@ -21,6 +21,10 @@ from sofetch.decode import compile_decoder
 from sofetch.errors import ExitCode
 from sofetch.events import event_types
 from sofetch.record import Message, Reason
+from sofetch.source import open_object_store
+from sofetch.unwrapping import open_some
+from wrapping import base64_of, gzip_of, sns
+from wrapping import message as wrapped_message
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -324,6 +328,21 @@ def test_the_example_of_orders_has_no_finding_and_its_messages_fit() -> None:
     ]
     decoded = compile_decoder(load_config(folder / "sofetch.toml", environ={}))(messages)
     assert len(decoded.records) == len(bodies) == 3
+
+
+def test_the_example_of_a_topic_has_no_finding_and_opens_its_messages() -> None:
+    file = ROOT / "examples/sns/sofetch.toml"
+    assert lint_config(file, environ={}) == []
+    settings = load_config(file, environ={})
+    document = (
+        b'{"payment_id": "c6b1a5ce-27e3-4a6c-9b54-0f0d6c2b8a11", "payer": {"email": "a@example.org"}, "amount": 9}'
+    )
+    body = sns(base64_of(gzip_of(document)).decode(), attributes={"shop": ("String", "berlin")})
+    opened, unopened = open_some([wrapped_message(body)], settings, open_store=open_object_store, most=1)
+    assert unopened == []
+    [record] = compile_decoder(settings)(opened).records
+    assert record.values[1] == "a@example.org"
+    assert record.values[3] == "berlin"
 
 
 def test_the_changes_begin_with_what_is_unreleased_and_have_this_version() -> None:

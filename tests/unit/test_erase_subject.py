@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from masking import K1, K2, entry, ring
+from sofetch.decode.unwrap import body_opener
 from sofetch.errors import ConfigError
 from sofetch.governance.audit import AuditKeys
 from sofetch.governance.erasure import plan_tables
@@ -27,6 +28,7 @@ from sofetch.settings import (
     SourceSettings,
     VaultSettings,
 )
+from wrapping import base64_of, gzip_of, sns, unwrap_settings
 
 K3 = bytes(range(64, 96))
 CHAIN = ring(entry(status="active"), entry("k2", K2, "active"), entry("k3", K3))
@@ -155,6 +157,15 @@ def test_any_text_is_found_in_a_body_that_names_it(value: str, escape: bool) -> 
     except UnicodeEncodeError:
         return
     assert body_matcher(settings(), value)(body)
+
+
+def test_a_body_in_an_envelope_is_about_whom_its_document_names() -> None:
+    opened, matches = body_opener(unwrap_settings("sns", "base64", "gzip")), body_matcher(settings(), "ann")
+    body = sns(base64_of(gzip_of(b'{"user": {"id": "ann"}}')).decode())
+    assert not matches(body)
+    assert matches(opened(body))
+    assert matches(opened(b'{"user": {"id": "ann"}}'))
+    assert matches(body_opener(unwrap_settings("s3_objects"))(b'{"user": {"id": "ann"}}'))
 
 
 def test_the_keys_of_the_tests_differ() -> None:

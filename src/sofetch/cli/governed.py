@@ -51,6 +51,7 @@ def means_of_recovery(
 @contextmanager
 def means_of_erasure(settings: Settings, *, environ: Mapping[str, str]) -> Iterator[erasure.Means]:
     """For erasing one subject. No recovery key: what destroys does not read."""
+    from sofetch.decode.unwrap import body_opener
     from sofetch.governance.erasure import Means
     from sofetch.load.dsn import resolve_dsn
     from sofetch.load.erasure import ErasureTables
@@ -61,7 +62,14 @@ def means_of_erasure(settings: Settings, *, environ: Mapping[str, str]) -> Itera
         ErasureTables(settings, dsn=resolve_dsn(settings.sink, environ=environ)) as tables,
     ):
         yield Means(
-            settings=settings, rings=rings, audit=audit, audit_keys=audit.keys, tables=tables, vault=vault, now=now
+            settings=settings,
+            rings=rings,
+            audit=audit,
+            audit_keys=audit.keys,
+            tables=tables,
+            vault=vault,
+            now=now,
+            open_body=body_opener(settings.unwrap),
         )
 
 

@@ -14,6 +14,8 @@ import msgspec
 
 from sofetch.decode import compile_decoder
 from sofetch.paths import parse_path
+from sofetch.source import open_object_store
+from sofetch.unwrapping import open_some
 
 if TYPE_CHECKING:
     from sofetch.mask.keyring import Keyring, Keyrings
@@ -41,14 +43,18 @@ class Peeked:
 def look(
     messages: Sequence[Message], *, settings: Settings, keyring: Keyring | Keyrings | None, in_the_clear: bool
 ) -> list[Peeked]:
-    """Each message as it may be shown, in the order given."""
+    """Each message as it may be shown, in the order given; what names objects of many records, as the first of them.
+    What does not open comes last.
+    """
+    opened, unopened = open_some(messages, settings, open_store=open_object_store, most=len(messages))
+    shown = [*opened, *(rejection.message for rejection in unopened)]
     if in_the_clear:
-        return [_clear(message) for message in messages]
-    decoded = compile_decoder(settings)(messages)
+        return [_clear(message) for message in shown]
+    decoded = compile_decoder(settings)(opened)
     rows, rejections = _masked(decoded.records, settings, keyring)
-    refused = {rejection.message.id: rejection for rejection in [*decoded.rejections, *rejections]}
+    refused = {rejection.message.id: rejection for rejection in [*unopened, *decoded.rejections, *rejections]}
     named = _named_fields(settings)
-    return [_peeked(message, rows.get(message.id), refused.get(message.id), named) for message in messages]
+    return [_peeked(message, rows.get(message.id), refused.get(message.id), named) for message in shown]
 
 
 def _masked(

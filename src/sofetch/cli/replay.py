@@ -43,9 +43,9 @@ def replay(
     Workers and other replays may run meanwhile. What still does not fit stays, with one attempt more and the reason of
     now. It can be stopped and run again at any time.
 
-    Sent time and message id are those of the first delivery. Message attributes and groups are not kept: where a column
-    takes its value from one, replay refuses. `receive_time` is the time of the first refusal. Exit code 5 if something
-    still does not fit, 4 if a body does not open with this keyring.
+    Sent time and message id are those of the first delivery. Message attributes and groups are not kept, unless they
+    came in an envelope: where a column takes its value from one, replay refuses. `receive_time` is the time of the
+    first refusal. Exit code 5 if something still does not fit, 4 if a body does not open with this keyring.
     """
     from sofetch import replay as replaying
     from sofetch.load.quarantine_selection import Selection

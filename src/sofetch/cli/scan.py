@@ -91,12 +91,16 @@ def _file(path: str, number: int | None, settings: Settings | None) -> Survey:
 def _queue(settings: Settings | None, number: int | None) -> Survey:
     from sofetch.detect.bodies import survey
     from sofetch.detect.exposure import configured_places
+    from sofetch.source import open_object_store
     from sofetch.source.control import QueueControl
+    from sofetch.unwrapping import open_some
 
     assert settings is not None  # noqa: S101 - read, or ConfigError
     with QueueControl.open(settings.source) as control:
         messages = control.peek(min(number or _WAITING, _MOST_WAITING))
-    return survey((message.body for message in messages), places=configured_places(settings))
+    opened, unopened = open_some(messages, settings, open_store=open_object_store, most=_MOST_WAITING)
+    looked_at = [*opened, *(rejection.message for rejection in unopened)]
+    return survey((message.body for message in looked_at), places=configured_places(settings))
 
 
 def _as_json(source: str, seen: Survey, fields: Sequence[FieldSeen], *, configured: bool) -> dict[str, object]:

@@ -15,6 +15,7 @@ from sofetch.config.governance_rules import check_governance
 from sofetch.config.positions import Path
 from sofetch.config.report import Report, did_you_mean, shown
 from sofetch.config.shape import Draft, Part
+from sofetch.config.unwrap_rules import check_unwrap
 from sofetch.config.vault_rules import check_vault
 
 _PASSWORD_KEYS = frozenset({"password", "sslpassword"})
@@ -32,6 +33,7 @@ def check_rules(draft: Draft, report: Report) -> None:
     _check_dsn(draft.sections["sink"], report, section="sink")
     _check_dsn(draft.sections["vault"], report, section="vault")
     _check_keys(draft.sections["keys"], report)
+    _check_s3_endpoint(draft.sections["unwrap"], report)
     _check_pipeline(draft.sections["pipeline"], report)
     _check_sizes(draft, report)
     for column in draft.columns:
@@ -39,6 +41,7 @@ def check_rules(draft: Draft, report: Report) -> None:
     _check_names_are_unique(draft.columns, report)
     _check_dedupe(draft, report)
     _check_domains(draft.columns, report)
+    check_unwrap(draft, report)
     check_vault(draft, report)
     check_governance(draft, report)
 
@@ -125,6 +128,11 @@ def _check_keys(keys: Part, report: Report) -> None:
             report.error("keys_exclude", keys.at(secret), what, hint="drop one of the two")
     if keys.given.get("endpoint") is not None:
         _check_url(keys.at("endpoint"), "`endpoint`", keys.given["endpoint"], report)
+
+
+def _check_s3_endpoint(unwrap: Part, report: Report) -> None:
+    if unwrap.given.get("s3_endpoint") is not None:
+        _check_url(unwrap.at("s3_endpoint"), "`s3_endpoint`", unwrap.given["s3_endpoint"], report)
 
 
 def _check_pipeline(pipeline: Part, report: Report) -> None:

@@ -103,7 +103,9 @@ class AuditLog(Protocol):
 
 
 class Means(Struct, frozen=True, kw_only=True):
-    """What erasure works with. ``vault`` is None where no column keeps values."""
+    """What erasure works with. ``vault`` is None where no column keeps values; ``open_body`` takes off a kept body what
+    is round its document.
+    """
 
     settings: Settings
     rings: Keyrings
@@ -112,6 +114,7 @@ class Means(Struct, frozen=True, kw_only=True):
     tables: Tables
     vault: Vault | None
     now: Callable[[], datetime]
+    open_body: Callable[[bytes], bytes]
 
 
 class QuarantineResult(Struct, frozen=True, kw_only=True):
@@ -277,7 +280,7 @@ def _quarantine(matches: Callable[[bytes], bool], means: Means, *, dry_run: bool
             examined += 1
             unopened += body is None
             shredded += body == b"" and _is_destroyed(entry.kid, means.rings)
-            if body and matches(body):
+            if body and matches(means.open_body(body)):
                 found.append(entry.key)
         purged += len(found) if dry_run or not found else means.tables.purge(found)
     return QuarantineResult(examined=examined, purged=purged, unopened=unopened, shredded=shredded)

@@ -28,7 +28,7 @@ from sofetch.load.rows import Row, RowWriter, row_writer
 from sofetch.load.sqlstate import Blame, blame
 from sofetch.load.statements import statement
 from sofetch.load.table import require_table
-from sofetch.record import MaskedRecord, Private
+from sofetch.record import MaskedRecord, Private, Reason
 from sofetch.settings import Settings
 
 MOST_SEARCHES = 20
@@ -39,9 +39,12 @@ MOST_DEADLOCKS = 5
 
 
 class HeldEntry(Private, frozen=True, kw_only=True):
-    """A locked entry, its body sealed. ``key`` is its ledger key; ``sent_ms`` as at the first delivery."""
+    """A locked entry, its body sealed. ``key`` is its ledger key; ``sent_ms`` as at the first delivery; ``fault`` why
+    it is here.
+    """
 
     key: bytes
+    fault: Fault
     message_id: str
     sent_ms: int | None
     first_seen_ms: int
@@ -272,6 +275,8 @@ REMOVE = "DELETE FROM sofetch.quarantine WHERE pipeline_id = %s AND key = ANY (%
 def _held(
     *,
     key: UUID,
+    reason: str,
+    field: str | None,
     message_id: str | None,
     sent_ms: int | None,
     first_seen_ms: int,
@@ -281,6 +286,7 @@ def _held(
 ) -> HeldEntry:
     return HeldEntry(
         key=key.bytes,
+        fault=Fault(Reason(reason), field),
         message_id=message_id or "",
         sent_ms=sent_ms,
         first_seen_ms=first_seen_ms,

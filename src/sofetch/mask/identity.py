@@ -20,7 +20,7 @@ from uuid import UUID
 from sofetch.errors import ConfigError
 from sofetch.mask.keyring import Keyring
 from sofetch.mask.primitives import KEY_BYTES, Hash, keyed_hash
-from sofetch.record import Message, Record, Value
+from sofetch.record import Message, ObjectRef, Record, Value
 from sofetch.settings import ColumnSettings, Settings
 
 LEDGER_SCHEME: Final = "ledger"
@@ -60,6 +60,15 @@ def ledger_key(message: Message) -> bytes:
         return bytes.fromhex(first)
     sent_ms = min(max(message.sent_ms or 0, 0), _MAX_48_BITS)
     return sent_ms.to_bytes(6, "big") + _message_id_bits(message.id)
+
+
+def line_key(ref: ObjectRef, version: str, line: int, *, stored_ms: int) -> bytes:
+    """The same form for one line of an object in S3: 48 bits of the time it was stored at ‖ 80 bits of a hash.
+
+    Of the object's content and not of the message that named it, since S3 may tell of one object twice.
+    """
+    named = encode_values((ref.bucket, ref.key, version, line))
+    return min(max(stored_ms, 0), _MAX_48_BITS).to_bytes(6, "big") + sha256(named).digest()[:10]
 
 
 def encode_values(values: Iterable[Value]) -> bytes:

@@ -12,7 +12,7 @@ from typing import Final
 from sofetch.errors import KeyringError
 from sofetch.mask.keyring import Key, Keyring
 from sofetch.mask.primitives import KEY_BYTES, open_bytes, seal_bytes
-from sofetch.record import Rejection, SealedRejection
+from sofetch.record import Message, Rejection, SealedRejection
 
 QUARANTINE_SCHEME: Final = "quarantine"
 
@@ -39,7 +39,7 @@ class Sealer:
             receive_count=message.receive_count,
             kid=self._kid,
             sealed_body=seal_bytes(
-                self._key, plaintext=message.body, associated=_associated(pipeline=self._pipeline, key=key)
+                self._key, plaintext=_as_it_came(message), associated=_associated(pipeline=self._pipeline, key=key)
             ),
         )
 
@@ -60,6 +60,11 @@ def unseal(sealed_body: bytes, *, key: bytes, kid: str, pipeline: str, keyring: 
             hint="use the keyring and the pipeline name it was quarantined under; if both are right, it was altered",
         )
     return body
+
+
+def _as_it_came(message: Message) -> bytes:
+    """What a replay begins with again, and what an operator sees of the message elsewhere."""
+    return message.body if message.original is None else message.original
 
 
 def _body_key(key: Key, pipeline: str) -> bytes:

@@ -1,4 +1,4 @@
-"""The SQS source: receiving and deleting fleets round a bounded buffer, and control of queues.
+"""The SQS source: receiving and deleting fleets round a bounded buffer, control of queues, and reading from S3.
 
 The only place, beside the key fetcher, where boto3 and botocore may be imported; importing this package itself
 imports neither, so that ``sofetch --help`` stays quick.
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sofetch.events import Events
     from sofetch.ports import Clock
-    from sofetch.settings import SourceSettings
+    from sofetch.settings import SourceSettings, UnwrapSettings
+    from sofetch.source.s3 import S3Store
     from sofetch.source.sqs import SqsSource
 
 
@@ -24,3 +25,10 @@ def open_source(settings: SourceSettings, *, clock: Clock, events: Events | None
     from sofetch.source.sqs import SqsSource
 
     return SqsSource(settings, transport=open_transport(settings, clock=clock), clock=clock, events=events)
+
+
+def open_object_store(settings: UnwrapSettings) -> S3Store:
+    """A client of S3; close it when done. Nothing is asked of S3 yet. Raises SourceRefused."""
+    from sofetch.source.s3 import S3Store
+
+    return S3Store(settings)

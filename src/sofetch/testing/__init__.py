@@ -1,4 +1,5 @@
-"""In-memory ports for tests, yours as well as ours: a clock, a queue, a source and a sink, with fault switches.
+"""In-memory ports for tests, yours as well as ours: a clock, a queue, a source, a sink and a store of objects, with
+fault switches.
 
 They keep the same contracts as the real ones (``tests/contract``) and use no network, no files and no sleeps::
 
@@ -15,6 +16,7 @@ to lose their answer (``LostAnswer``) or a delete (``LostDelete``), and messages
 from __future__ import annotations
 
 from sofetch.testing.clock import FakeClock
+from sofetch.testing.objects import MemoryObjectStore
 from sofetch.testing.queue import MemoryQueue, seeded_ids
 from sofetch.testing.queue_faults import LostAnswer, LostDelete, refused_source, unavailable_source
 from sofetch.testing.queue_rules import OldHandles, QueueRules
@@ -25,6 +27,7 @@ __all__ = [
     "FakeClock",
     "LostAnswer",
     "LostDelete",
+    "MemoryObjectStore",
     "MemoryQueue",
     "MemorySink",
     "MemorySource",

@@ -15,7 +15,7 @@ WITH held AS MATERIALIZED (
 sized AS (
     SELECT h.key, sum(h.size) OVER (ORDER BY h.key) - h.size AS before FROM held AS h
 )
-SELECT q.key, q.message_id, round(extract(epoch FROM q.sent_at) * 1000)::bigint AS sent_ms,
+SELECT q.key, q.reason, q.field, q.message_id, round(extract(epoch FROM q.sent_at) * 1000)::bigint AS sent_ms,
        round(extract(epoch FROM q.first_seen) * 1000)::bigint AS first_seen_ms, q.receive_count, q.kid, q.sealed_body
 FROM sized AS s JOIN sofetch.quarantine AS q ON q.key = s.key
 WHERE q.pipeline_id = %(pipeline_id)s AND s.before < %(max_bytes)s
