@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import psycopg
@@ -19,6 +19,7 @@ from psycopg.conninfo import make_conninfo
 
 from queue_servers import fast_queue_server
 from sofetch.embedded import Embedded, start_embedded
+from sofetch.embedded import queue as embedded_queue
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -117,6 +118,38 @@ def sqs_client(queue_endpoint: str) -> Iterator[SQSClient]:
     client = boto3.client("sqs", endpoint_url=queue_endpoint)
     yield client
     client.close()
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a server that speaks S3 beside SQS."""
+    with pytest.MonkeyPatch.context() as patch:
+        plain = embedded_queue._environ
+        patch.setattr(embedded_queue, "_environ", lambda *a, **k: plain(*a, **k) | {"SERVICES": "s3,sqs"})
+        server = embedded_queue.StartingQueue(tmp_path_factory.mktemp("s3")).wait()
+    try:
+        yield server.endpoint
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3_client(s3_endpoint: str) -> Iterator[Any]:
+    """A plain boto3 client on it."""
+    import boto3
+    from botocore.config import Config
+
+    client = boto3.client("s3", endpoint_url=s3_endpoint, config=Config(s3={"addressing_style": "path"}))
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def bucket(s3_client: Any) -> str:
+    """A fresh bucket."""
+    name = f"bucket-{uuid.uuid4().hex[:12]}"
+    s3_client.create_bucket(Bucket=name)
+    return name
 
 
 @pytest.fixture
