@@ -63,7 +63,8 @@ class Outages:
             except BaseException:
                 self._breakers[away].left_open()
                 raise
-            if any([self._succeeded(one) for one in sorted(met)]):
+            back = [one for one in sorted(met) if self._succeeded(one)]
+            if back:
                 closed()
             return result
         return None

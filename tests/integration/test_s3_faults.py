@@ -12,6 +12,7 @@ import pytest
 
 from sofetch.errors import SourceRefused, SourceUnavailable
 from sofetch.record import ObjectRef, Reason
+from sofetch.source.control import check_buckets
 from sofetch.source.s3 import S3Store
 from wrapping import unwrap_settings
 
@@ -119,6 +120,13 @@ def test_object_that_breaks_off_is_an_outage_and_never_a_shorter_object() -> Non
 def test_object_that_is_announced_as_too_large_is_not_read() -> None:
     with answering(status=200, body=b"x", length=10**12) as (store, _):
         assert store.fetch([REF], max_bytes=1_000) == [Reason.OBJECT_TOO_LARGE]
+
+
+def test_check_says_of_each_bucket_whether_it_can_be_read(s3_endpoint: str, bucket: str) -> None:
+    settings = unwrap_settings("s3_pointer", s3_endpoint=s3_endpoint, s3_buckets=[bucket, "no-such-bucket"])
+    found = check_buckets(settings)
+    assert [(one.severity, one.code) for one in found] == [("ok", "bucket_readable"), ("error", "source_refused")]
+    assert "no-such-bucket" in found[1].what
 
 
 @pytest.mark.slow

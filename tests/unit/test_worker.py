@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 
 from sofetch.ack import Acknowledgement
 from sofetch.backoff import LONGEST_SECONDS, backoff_seconds
 from sofetch.calls import Calls
 from sofetch.errors import SinkRefused, SinkUnavailable, SofetchError, SourceUnavailable
-from sofetch.events import BreakerChanged, Event, Events, Outage, Recovered
-from sofetch.pipeline import Steps
+from sofetch.events import BatchDone, BreakerChanged, Event, Events, Outage, Recovered
+from sofetch.pipeline import Steps, Unwrap
 from sofetch.record import (
     Decoded,
     Duplicate,
@@ -22,6 +23,7 @@ from sofetch.record import (
     Masked,
     MaskedRecord,
     Message,
+    Opened,
     Reason,
     Record,
     Rejected,
@@ -160,13 +162,14 @@ def run(
     max_messages: int | None = None,
     stop: NoWait | None = None,
     clock: SteppingClock | None = None,
+    unwrap: Unwrap | None = None,
 ) -> tuple[Summary, list[Event]]:
     seen: list[Event] = []
     stop = stop or NoWait()
     stop.clock = clock = clock or SteppingClock()
     worker = Worker(
         source=source,
-        steps=Steps(decode, PlainMasker(), sink or ScriptedSink()),
+        steps=Steps(decode, PlainMasker(), sink or ScriptedSink(), unwrap=unwrap),
         batch=BatchSettings(max_messages=100),
         release_after_seconds=7,
         clock=clock,
@@ -184,6 +187,46 @@ def test_every_committed_message_is_deleted_and_counted() -> None:
     assert (summary.received, summary.loaded, summary.duplicates, summary.quarantined) == (3, 1, 1, 1)
     assert summary.quarantined_by_reason == {"not_json": 1}
     assert summary.stopped_by == "drained"
+
+
+class Lines:
+    """Opens every message as two lines, one of them refused; first the errors in order."""
+
+    def __init__(self, *errors: SofetchError) -> None:
+        self.errors = list(errors)
+
+    def __call__(self, messages: Sequence[Message]) -> Generator[Opened, None, None]:
+        if self.errors:
+            raise self.errors.pop(0)
+        for whole in messages:
+            good, bad = (replace(whole, id=f"{whole.id}#1.{line}") for line in (1, 2))
+            yield Opened(
+                messages=[good],
+                rejections=[Rejection(bad, Reason.NOT_JSON)],
+                part_of={good.id: whole.id, bad.id: whole.id},
+                ended=[whole.id],
+            )
+
+    def close(self) -> None:
+        return None
+
+
+def test_records_are_counted_and_the_message_that_held_them_is_deleted() -> None:
+    source = ScriptedSource([[message(1), message(2)]])
+    summary, seen = run(source, unwrap=Lines())
+    assert source.acknowledged == [Acknowledgement(delete=("m1", "m2"), release_after_seconds=7)]
+    assert (summary.received, summary.loaded, summary.quarantined) == (2, 2, 2)
+    assert summary.quarantined_by_reason == {"not_json": 2}
+    [done] = [event for event in seen if isinstance(event, BatchDone)]
+    assert (done.messages, done.loaded, done.quarantined, done.retried) == (2, 2, 2, 0)
+
+
+def test_an_outage_of_what_messages_point_to_holds_the_batch_and_is_called_the_queues() -> None:
+    source = ScriptedSource([[message(1)]])
+    summary, seen = run(source, unwrap=Lines(SourceUnavailable("S3 is away")))
+    assert summary.loaded == 1
+    assert source.acknowledged == [Acknowledgement(delete=("m1",), release_after_seconds=7)]
+    assert [event.dependency for event in seen if isinstance(event, Outage | Recovered)] == ["queue", "queue"]
 
 
 def test_a_database_outage_holds_the_batch_and_loads_it_when_it_is_over() -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 )
 @click.option("--offline", is_flag=True, help="Check the configuration and the keys only.")
 def check(frame: Frame, *, offline: bool) -> None:
-    """Check the configuration, then try everything it names: keys, queue, database, vault.
+    """Check the configuration, then try everything it names: keys, queue, buckets, database, vault.
 
     Each finding says what to do about it: ✓ is right, ! is worth a look, ✗ keeps `sofetch run` from working. Exits
     with 5 if there is one ✗. Nothing is changed, and no message is taken.
@@ -61,6 +61,8 @@ def _findings(frame: Frame, *, offline: bool) -> Iterator[Finding]:
     yield from _guarded("keys", lambda: _check_keys(settings))
     if not offline:
         yield from _guarded("queue", lambda: _check_queue(settings))
+        if settings.unwrap.s3_buckets:
+            yield from _guarded("buckets", lambda: _check_buckets(settings))
         yield from _guarded("database", lambda: _check_database(settings))
     if settings.keeps_values:
         yield from _guarded("vault", lambda: _check_recovery_key(settings))
@@ -105,6 +107,12 @@ def _check_queue(settings: Settings) -> list[Finding]:
     from sofetch.source.control import check_source
 
     return check_source(settings.source, batch=settings.batch, ledger_days=settings.sink.ledger_days)
+
+
+def _check_buckets(settings: Settings) -> list[Finding]:
+    from sofetch.source.control import check_buckets
+
+    return check_buckets(settings.unwrap)
 
 
 def _check_database(settings: Settings) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 from sofetch.source.check import check_source
 from sofetch.source.queue import Action, QueueAttributes, QueueControl, RedrivePolicy
+from sofetch.source.s3 import check_buckets
 from sofetch.source.sending import MessagesRefused, RefusedMessage, SendReport
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "RedrivePolicy",
     "RefusedMessage",
     "SendReport",
+    "check_buckets",
     "check_source",
 ]

@@ -7,6 +7,7 @@ text or an object's name into an error.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -18,7 +19,8 @@ import botocore.session
 from botocore import exceptions as boto
 from botocore.config import Config
 
-from sofetch.errors import SourceRefused
+from sofetch.errors import SofetchError, SourceRefused
+from sofetch.findings import Finding
 from sofetch.record import ObjectRef, Reason
 from sofetch.settings import UnwrapSettings
 from sofetch.source.boto_errors import error_code, mapped
@@ -80,6 +82,26 @@ class S3Store:
             return stream
         with closing(stream):
             return b"".join(stream)
+
+
+def check_buckets(settings: UnwrapSettings) -> list[Finding]:
+    """Whether each bucket can be read from, found out by asking for an object that nobody has. Changes nothing.
+
+    S3 says of it that it is missing only to who may list the bucket, and to all others that it is denied.
+    """
+    with closing(S3Store(settings)) as store:
+        return [_check_bucket(store, bucket) for bucket in settings.s3_buckets]
+
+
+def _check_bucket(store: S3Store, bucket: str) -> Finding:
+    where = f"bucket {bucket}"
+    try:
+        store.open(ObjectRef(bucket, f"sofetch-check-{secrets.token_hex(8)}"), max_bytes=0)
+    except SofetchError as error:
+        return Finding(severity="error", code=error.code, where=where, what=error.what, hint=error.hint)
+    return Finding(
+        severity="ok", code="bucket_readable", where=where, what="s3:GetObject and s3:ListBucket are allowed"
+    )
 
 
 class S3Stream:
