@@ -260,9 +260,9 @@ def test_redelivery_and_a_second_event_of_the_same_object_load_nothing_twice() -
 
 def test_another_content_of_an_object_is_other_records() -> None:
     bench = Bench("s3_objects")
-    first = bench.store.put("logs", "a", jsonl("u1"), stored_ms=1)
+    first = bench.store.put("logs", "a", jsonl("u1"))
     bench.process(message(s3_event(("logs", "a"))))
-    bench.store.put("logs", "a", jsonl("u2"), stored_ms=2)
+    bench.store.put("logs", "a", jsonl("u2"))
     bench.process(message(s3_event(("logs", "a")), id="m-2"))
     bench.process(message(s3_event(("logs", "a"), version_id=first), id="m-3"))
     assert bench.rows == ["u1", "u2"]
