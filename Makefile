@@ -8,11 +8,13 @@ ARGS ?=
 STEPS ?= 1000000
 SEED ?= 1
 
+EXAMPLES ?= 5000
+
 BIN = "$(VENV)/bin"
 SETUP = PYTHON="$(PYTHON)" sh .ci/venv "$(VENV)"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast soak simulate check format docs lock clean setup-demo setup-dev old-sqs
+.PHONY: help demo test test-fast fuzz soak simulate check format docs lock clean setup-demo setup-dev old-sqs
 # Every target works in the one environment: `make -j` must not build it twice at once.
 .NOTPARALLEL:
 
@@ -36,6 +38,10 @@ simulate: setup-dev ## Simulate workers on one queue (STEPS=1000000 SEED=1)
 
 soak: setup-dev ## Steady load with random kills: is all flat, all there? (ARGS="--minutes 10 --rate 2000")
 	@$(BIN)/python bench/soak.py $(ARGS)
+
+fuzz: setup-dev ## Try hostile bodies, configurations and answers of the queue for longer (EXAMPLES=5000 of each)
+	@FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -n $(JOBS) --dist worksteal tests/property/test_decode.py \
+		tests/property/test_config_hostile.py tests/integration/test_source_hostile_answers.py $(ARGS)
 
 check: setup-dev ## Lint, formatting, types, architecture
 	@$(BIN)/ruff check --quiet .

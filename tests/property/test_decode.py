@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, get_args
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decoding import decoder, message, outcome
 from sofetch.decode import Decoder
 from sofetch.record import Message, Reason, Record, Rejection
 from sofetch.settings import ColumnType
+
+fuzzed = settings(max_examples=int(os.environ.get("FUZZ_EXAMPLES", "100")), deadline=None)
 
 KEYS = ("user_id", "ip", "a", "b", "v")
 
@@ -36,13 +39,13 @@ def broken_bodies(draw: st.DrawFn) -> bytes:
     """A JSON body with a piece cut out, or something put in."""
     body = draw(JSON_BODIES)
     start, end = sorted(draw(st.tuples(st.integers(0, len(body)), st.integers(0, len(body)))))
-    return (
-        body[:start]
-        + draw(st.binary(max_size=4) | st.sampled_from([b"\\u0000", b"[" * 600, b'"', b"1e9"]))
-        + body[end:]
-    )
+    return body[:start] + draw(st.binary(max_size=4) | st.sampled_from(HOSTILE_PIECES)) + body[end:]
 
 
+HOSTILE_PIECES = [
+    *(b"\\u0000", b"\\ud800", b"\0", b"\xff", b"\xef\xbb\xbf", b'"', b"\\", b"{}", b",", b":", b"1e9", b"1e400000"),
+    *(b"[" * 600, b'{"a":' * 600, b"9" * 1_100, b'"a":1,' * 30),
+]
 BODIES = st.binary() | JSON_BODIES | broken_bodies()
 
 COLUMNS: list[dict[str, Any]] = [
@@ -53,9 +56,12 @@ COLUMNS: list[dict[str, Any]] = [
     {"name": "day", "value": "sent_date", "type": "date"},
     {"name": "text", "from": "v", "max_length": 20},
 ]
-DECODERS = [decoder(*COLUMNS)] + [decoder({"name": "v", "type": name}) for name in get_args(ColumnType)]
+DECODERS = [decoder(*COLUMNS), decoder(*COLUMNS, max_depth=3, max_keys=5, max_number_chars=40)] + [
+    decoder({"name": "v", "type": name}) for name in get_args(ColumnType)
+]
 
 
+@fuzzed
 @given(st.sampled_from(DECODERS), st.lists(BODIES, max_size=8))
 def test_every_message_is_in_exactly_one_list_in_order_and_fares_as_it_would_alone(
     decode: Decoder, bodies: list[bytes]
@@ -71,6 +77,7 @@ def test_every_message_is_in_exactly_one_list_in_order_and_fares_as_it_would_alo
         assert outcome(decode, rejection.message.body) == (rejection.reason, rejection.field)
 
 
+@fuzzed
 @given(st.sampled_from(DECODERS), BODIES)
 def test_good_neighbours_of_any_body_load_with_their_own_values(decode: Decoder, body: bytes) -> None:
     good = message(b'{"user_id": "good", "ip": "10.0.0.1", "v": null}', id="good")
@@ -80,6 +87,7 @@ def test_good_neighbours_of_any_body_load_with_their_own_values(decode: Decoder,
     assert survivors == [alone.values, alone.values]
 
 
+@fuzzed
 @given(BODIES)
 def test_field_of_a_rejection_is_a_configured_column_or_nothing(body: bytes) -> None:
     for rejection in DECODERS[0]([message(body)]).rejections:

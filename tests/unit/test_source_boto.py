@@ -14,7 +14,7 @@ from sofetch.errors import SourceRefused, SourceUnavailable
 from sofetch.settings import SourceSettings
 from sofetch.source.boto import parse_deliveries, parse_failures, parse_messages, queue_name
 from sofetch.source.boto_client import Clients, _region_of
-from sofetch.source.boto_errors import mapped, source_error
+from sofetch.source.boto_errors import BadAnswer, mapped, source_error
 from sofetch.source.transport import EntryFailure
 
 CANARY = "canary@example.org"
@@ -80,6 +80,8 @@ PASSING = [
     ResponseParserError(CANARY),
     KeyError(CANARY),
     OSError(CANARY),
+    ValueError(CANARY),
+    BadAnswer(),
 ]
 LASTING = [
     client_error("AccessDenied", 403),
@@ -95,7 +97,6 @@ LASTING = [
     boto.NoRegionError(),
     boto.ProfileNotFound(profile=CANARY),
     boto.ParamValidationError(report=CANARY),
-    ValueError(CANARY),
 ]
 
 

@@ -12,7 +12,18 @@ from typing import Final
 import msgspec
 
 from sofetch.record import Private
-from sofetch.source.boto import SYSTEM_ATTRIBUTES, is_whole, parse_deliveries, parse_failures
+from sofetch.source.boto import (
+    HANDLE,
+    ID,
+    NUMBER,
+    SEQUENCE_NUMBER,
+    SYSTEM_ATTRIBUTES,
+    is_whole,
+    optional,
+    parse_deliveries,
+    parse_failures,
+    said,
+)
 from sofetch.source.transport import MAX_BATCH_ENTRIES, EntryFailure, RawMessage, VisibilityChange
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -107,7 +118,10 @@ def messages_of(answer: bytes) -> list[RawMessage] | None:
     ask again would bring other messages, and these would have been received for nothing, time after time.
     """
     try:
-        return [_message(message) for message in _received(answer).messages or ()]
+        answered = _received(answer).messages or ()
+        if len(answered) > MAX_BATCH_ENTRIES:
+            return None
+        return [_message(message) for message in answered]
     except (msgspec.DecodeError, ValueError):
         return _messages_by_hand(answer)
 
@@ -134,13 +148,15 @@ def _message(message: _Message) -> RawMessage:
     whole = is_whole(body, message.md5_of_body)
     system = message.attributes or _NOTHING
     return RawMessage(
-        id=message.message_id,
-        receipt_handle=message.receipt_handle,
+        id=said(message.message_id, ID),
+        receipt_handle=said(message.receipt_handle, HANDLE),
         body=body if whole else b"",
-        sent_ms=None if system.sent_timestamp is None else int(system.sent_timestamp),
-        receive_count=1 if system.approximate_receive_count is None else int(system.approximate_receive_count),
-        group_id=system.message_group_id,
-        sequence_number=system.sequence_number,
+        sent_ms=None if system.sent_timestamp is None else int(said(system.sent_timestamp, NUMBER)),
+        receive_count=1
+        if system.approximate_receive_count is None
+        else int(said(system.approximate_receive_count, NUMBER)),
+        group_id=optional(system.message_group_id, ID),
+        sequence_number=optional(system.sequence_number, SEQUENCE_NUMBER),
         attributes={
             name: attribute.string_value
             for name, attribute in message.message_attributes.items()

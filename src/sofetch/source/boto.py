@@ -7,21 +7,36 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from sofetch.errors import SofetchError, SourceRefused
 from sofetch.source.boto_client import Clients
-from sofetch.source.boto_errors import mapped
+from sofetch.source.boto_errors import UNREADABLE, BadAnswer, code_of, mapped
 from sofetch.source.interrupt import LongPolls
 from sofetch.source.recipe import Recipe, recipe_of
-from sofetch.source.transport import EntryFailure, RawMessage, VisibilityChange
+from sofetch.source.transport import (
+    MAX_BATCH_ENTRIES,
+    MAX_VISIBILITY_SECONDS,
+    EntryFailure,
+    RawMessage,
+    VisibilityChange,
+)
 
 if TYPE_CHECKING:
     from types_boto3_sqs.client import SQSClient
 
 SYSTEM_ATTRIBUTES: Final = ("SentTimestamp", "ApproximateReceiveCount", "MessageGroupId", "SequenceNumber")
 """What a receive asks for of a message besides its body and its own attributes."""
+
+# The forms of what SQS says. Nothing else is to reach the fleets, the ledger or the database.
+ID: Final = re.compile(r"[!-~]{1,128}")
+HANDLE: Final = re.compile(r"[ -~]{1,8192}")
+NUMBER: Final = re.compile(r"[0-9]{1,15}")
+SEQUENCE_NUMBER: Final = re.compile(r"[0-9]{1,39}")
+_URL: Final = re.compile(r"https?://[!-~]{1,2000}")
+_ANYTHING: Final = re.compile(r".*", re.DOTALL)
 
 
 def find_queue(client: SQSClient, queue: str) -> str:
@@ -30,7 +45,7 @@ def find_queue(client: SQSClient, queue: str) -> str:
         return queue
     try:
         with mapped(f"find queue {queue!r}"):
-            return client.get_queue_url(QueueName=queue)["QueueUrl"]
+            return said(client.get_queue_url(QueueName=queue)["QueueUrl"], _URL)
     except SourceRefused as error:
         if error.code != "queue_missing":
             raise
@@ -71,7 +86,7 @@ class BotoTransport:
         """The queue's own visibility timeout."""
         with mapped(f"read the attributes of queue {self._name!r}"):
             answer = self._clients.calls.get_queue_attributes(QueueUrl=self._url, AttributeNames=["VisibilityTimeout"])
-            return int(answer["Attributes"]["VisibilityTimeout"])
+            return min(int(said(answer["Attributes"]["VisibilityTimeout"], NUMBER)), MAX_VISIBILITY_SECONDS)
 
     def receive(self, *, max_messages: int, wait_seconds: int, visibility_timeout_seconds: int) -> list[RawMessage]:
         """One ReceiveMessage call."""
@@ -85,7 +100,8 @@ class BotoTransport:
                 MessageAttributeNames=["All"],
                 VisibilityTimeout=visibility_timeout_seconds,
             )
-            return parse_deliveries(answer.get("Messages", ()))
+            self._require_sqs(answer)
+            return parse_deliveries(answer.get("Messages") or ())
 
     def delete_batch(self, receipt_handles: Sequence[str]) -> list[EntryFailure]:
         """One DeleteMessageBatch call."""
@@ -108,6 +124,12 @@ class BotoTransport:
             )
             return parse_failures(answer, entries=len(changes))
 
+    def _require_sqs(self, answer: Mapping[str, Any]) -> None:
+        """A proxy's page that says 200 is no empty queue; botocore, which finds no messages in it, says it is."""
+        headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        if self._clients.protocol == "json" and "json" not in str(headers.get("content-type", "")):
+            raise BadAnswer
+
     def interrupt(self) -> None:
         """End the long polls under way."""
         self._long_polls.interrupt()
@@ -119,8 +141,16 @@ class BotoTransport:
 
 
 def parse_deliveries(answered: Sequence[Mapping[str, Any]]) -> list[RawMessage]:
-    """Messages of a ReceiveMessage answer. One whose body is not what its MD5 says is not ``whole``, and has none."""
-    return [_parse_message(message) for message in answered]
+    """Messages of a ReceiveMessage answer. One whose body is not what its MD5 says is not ``whole``, and has none.
+
+    Raises BadAnswer for what SQS would never say: nothing of it is to reach the fleets, the ledger or the database.
+    """
+    try:
+        if len(answered) > MAX_BATCH_ENTRIES:
+            raise BadAnswer
+        return [_parse_message(message) for message in answered]
+    except UNREADABLE:
+        raise BadAnswer from None
 
 
 def parse_messages(answered: Sequence[Mapping[str, Any]]) -> list[RawMessage]:
@@ -129,14 +159,24 @@ def parse_messages(answered: Sequence[Mapping[str, Any]]) -> list[RawMessage]:
 
 
 def parse_failures(answer: Mapping[str, Any], *, entries: int) -> list[EntryFailure]:
-    """The failed entries of a batch call's answer; an entry that the answer does not mention counts as failed."""
-    succeeded = {int(entry["Id"]) for entry in answer.get("Successful", ())}
-    failures = [
-        EntryFailure(int(entry["Id"]), str(entry.get("Code", "unknown")), bool(entry.get("SenderFault", False)))
-        for entry in answer.get("Failed", ())
-    ]
-    mentioned = succeeded | {failure.position for failure in failures}
-    return failures + [EntryFailure(at, "unanswered", False) for at in range(entries) if at not in mentioned]
+    """The failed entries of a batch call's answer; an entry that the answer does not mention counts as failed.
+
+    What it says of entries that the call did not have is ignored. Raises BadAnswer.
+    """
+    positions = {str(at): at for at in range(entries)}
+    try:
+        succeeded = {positions.get(entry["Id"]) for entry in answer.get("Successful") or ()}
+        failed = [entry for entry in answer.get("Failed") or () if entry["Id"] in positions]
+        failures = {
+            positions[entry["Id"]]: EntryFailure(
+                positions[entry["Id"]], code_of(entry.get("Code")), bool(entry.get("SenderFault", False))
+            )
+            for entry in failed
+        }
+    except UNREADABLE:
+        raise BadAnswer from None
+    unanswered = [at for at in range(entries) if at not in succeeded and at not in failures]
+    return [*failures.values(), *(EntryFailure(at, "unanswered", False) for at in unanswered)]
 
 
 def is_whole(body: bytes, md5: str | None) -> bool:
@@ -159,19 +199,32 @@ def _parse_message(message: Mapping[str, Any]) -> RawMessage:
     # surrogatepass: a lone surrogate reaches decode as bytes that are not UTF-8, and is rejected there, not here.
     body = message["Body"].encode("utf-8", "surrogatepass")
     whole = is_whole(body, message.get("MD5OfBody"))
-    system: Mapping[str, str] = message.get("Attributes", {})
+    system: Mapping[str, Any] = message.get("Attributes") or {}
+    sent_ms, sequence_number = system.get("SentTimestamp"), system.get("SequenceNumber")
     return RawMessage(
-        id=message["MessageId"],
-        receipt_handle=message["ReceiptHandle"],
+        id=said(message["MessageId"], ID),
+        receipt_handle=said(message["ReceiptHandle"], HANDLE),
         body=body if whole else b"",
-        sent_ms=int(system["SentTimestamp"]) if "SentTimestamp" in system else None,
-        receive_count=int(system.get("ApproximateReceiveCount", 1)),
-        group_id=system.get("MessageGroupId"),
-        sequence_number=system.get("SequenceNumber"),
+        sent_ms=None if sent_ms is None else int(said(sent_ms, NUMBER)),
+        receive_count=int(said(system.get("ApproximateReceiveCount", "1"), NUMBER)),
+        group_id=optional(system.get("MessageGroupId"), ID),
+        sequence_number=optional(sequence_number, SEQUENCE_NUMBER),
         attributes={
-            name: attribute["StringValue"]
-            for name, attribute in message.get("MessageAttributes", {}).items()
-            if "StringValue" in attribute
+            name: said(attribute["StringValue"], _ANYTHING)
+            for name, attribute in (message.get("MessageAttributes") or {}).items()
+            if attribute.get("StringValue") is not None
         },
         whole=whole,
     )
+
+
+def optional(text: object, form: re.Pattern[str]) -> str | None:
+    """The same for a text that may be missing."""
+    return None if text is None else said(text, form)
+
+
+def said(text: object, form: re.Pattern[str]) -> str:
+    """The text, if it is one and of the form that SQS gives it."""
+    if not isinstance(text, str) or form.fullmatch(text) is None:
+        raise BadAnswer
+    return text

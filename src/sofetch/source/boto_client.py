@@ -16,11 +16,10 @@ import botocore.session
 from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from botocore.parsers import ResponseParserError
 
 from sofetch.errors import SourceRefused
 from sofetch.settings import SourceSettings
-from sofetch.source.boto_errors import error_code, mapped
+from sofetch.source.boto_errors import UNREADABLE, error_code, mapped
 
 if TYPE_CHECKING:
     from types_boto3_sqs.client import SQSClient
@@ -44,13 +43,13 @@ class Clients:
 
     def __init__(self, settings: SourceSettings) -> None:
         self._settings = settings
-        with mapped(_reach(settings)):
+        with mapped(_reach(settings), setting_up=True):
             self.protocol, self.session = _choose(settings)
             self.calls = _client(self.session, settings, threads=settings.deleters)
 
     def receiving(self) -> SQSClient:
         """A new client for the receiving fleet, which must close it."""
-        with mapped(_reach(self._settings)):
+        with mapped(_reach(self._settings), setting_up=True):
             return _client(
                 self.session,
                 self._settings,
@@ -140,7 +139,7 @@ def _speaks_json(client: Any) -> bool:
         answer = client.list_queues()
     except ClientError as error:
         answer = error.response
-    except ResponseParserError:
+    except UNREADABLE:
         return False
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     return str(headers.get("content-type", "")).startswith("application/x-amz-json")
@@ -152,6 +151,6 @@ def _speaks_query(client: Any) -> bool:
         client.list_queues()
     except ClientError as error:
         return error_code(error) != "unknown"
-    except ResponseParserError:
+    except UNREADABLE:
         return False
     return True

@@ -58,18 +58,31 @@ _NO_CREDENTIALS_HINT = (
 )
 
 
+UNREADABLE = (ResponseParserError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
+"""What botocore and we raise over an answer that is not SQS's: whoever wrote its parsers trusted the server."""
+
+
+class BadAnswer(ValueError):
+    """A server said what SQS never says. Holds nothing of it."""
+
+
 @contextmanager
-def mapped(doing: str) -> Iterator[None]:
-    """Run one vendor call; ``doing`` completes «cannot …», names the queue at most."""
+def mapped(doing: str, *, setting_up: bool = False) -> Iterator[None]:
+    """Run one vendor call; ``doing`` completes «cannot …», names the queue at most.
+
+    While ``setting_up`` a client, a ValueError is a setting's fault; later it is the answer's.
+    """
     try:
         yield
     except SofetchError:
         raise
     except Exception as error:  # noqa: BLE001  # botocore lets through what urllib3 and sockets raise, too
-        raise source_error(error, doing=doing) from None
+        raise source_error(error, doing=doing, setting_up=setting_up) from None
 
 
-def source_error(error: Exception, *, doing: str) -> SourceUnavailable | SourceRefused:  # noqa: PLR0911
+def source_error(  # noqa: PLR0911
+    error: Exception, *, doing: str, setting_up: bool = False
+) -> SourceUnavailable | SourceRefused:
     """The project's error for a vendor's. Of anything unknown it says that it may pass: holding loses nothing."""
     match error:
         case boto.ClientError():
@@ -86,6 +99,8 @@ def source_error(error: Exception, *, doing: str) -> SourceUnavailable | SourceR
             return SourceRefused(
                 f"cannot {doing}: the profile is not configured", hint="see AWS_PROFILE, ~/.aws/config"
             )
+        case ValueError() if not setting_up and not isinstance(error, boto.BotoCoreError):
+            return _of_connection(error, doing)
         case boto.ParamValidationError() | boto.ValidationError() | boto.ConfigParseError() | ValueError():
             return SourceRefused(
                 f"cannot {doing}: a setting is not usable ({type(error).__name__})",
@@ -97,7 +112,12 @@ def source_error(error: Exception, *, doing: str) -> SourceUnavailable | SourceR
 
 def error_code(error: boto.ClientError) -> str:
     """AWS's code without its old prefix, or «unknown» for what does not look like a code."""
-    code = str(error.response.get("Error", {}).get("Code", "")).removeprefix("AWS.SimpleQueueService.")
+    return code_of(error.response.get("Error", {}).get("Code", ""))
+
+
+def code_of(said: object) -> str:
+    """What a server says is a code, if it looks like one; a server may say anything, a message's text too."""
+    code = str(said).removeprefix("AWS.SimpleQueueService.")
     return code if _CODE.fullmatch(code) else "unknown"
 
 
@@ -162,7 +182,7 @@ def _of_connection(error: Exception, doing: str) -> SourceUnavailable:
             )
         case boto.ReadTimeoutError():
             why, hint = "no answer in time", _PATIENCE
-        case ResponseParserError():
+        case _ if isinstance(error, UNREADABLE):
             why, hint = "the answer is not SQS's", "is the endpoint an SQS server? `protocol` may be forced"
         case _:
             why, hint = f"the connection failed ({type(error).__name__})", _PATIENCE

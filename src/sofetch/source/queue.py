@@ -226,6 +226,8 @@ class QueueControl:
 
     def _messages(self, answered: list[MessageTypeDef]) -> list[Message]:
         received_ms = SystemClock().now_ms()
+        with mapped(f"receive from queue {self.name!r}"):
+            raws = parse_messages(answered)
         return [
             Message(
                 id=raw.id,
@@ -238,7 +240,7 @@ class QueueControl:
                 sequence_number=raw.sequence_number,
                 attributes=raw.attributes,
             )
-            for raw in parse_messages(answered)
+            for raw in raws
         ]
 
     def _make_visible(self, handles: list[str]) -> None:

@@ -206,11 +206,12 @@ class Redrive:
                 AttributeNames=["All"],
                 MessageAttributeNames=["All"],
             ).get("Messages", [])
-        self._held |= {message["MessageId"]: message["ReceiptHandle"] for message in answered}
-        named = {message["MessageId"]: message.get("MessageAttributes", {}) for message in answered}
+            raws = parse_messages(answered)
+            self._held |= {message["MessageId"]: message["ReceiptHandle"] for message in answered}
+            named = {message["MessageId"]: message.get("MessageAttributes", {}) for message in answered}
         received_ms = SystemClock().now_ms()
         letters = []
-        for raw in parse_messages(answered):
+        for raw in raws:
             message = raw.message(queue=queue_name(self._queue), received_ms=received_ms)
             letters.append(
                 _Letter(
@@ -248,7 +249,7 @@ class Redrive:
             entries: list[Any] = [self._entry(str(at), one) for at, one in enumerate(waiting)]
             with mapped(f"send messages to queue {queue_name(self._queue)!r}"):
                 answer = self._calls.send_message_batch(QueueUrl=self._queue, Entries=entries)
-            failed = {failure.position: failure for failure in parse_failures(answer, entries=len(waiting))}
+                failed = {failure.position: failure for failure in parse_failures(answer, entries=len(waiting))}
             sent += [one for at, one in enumerate(waiting) if at not in failed]
             waiting = [waiting[at] for at, failure in failed.items() if not failure.sender_fault]
             if not waiting:
@@ -278,7 +279,7 @@ class Redrive:
             entries: list[Any] = [{"Id": str(at), "ReceiptHandle": one.receipt_handle} for at, one in enumerate(left)]
             with mapped(f"delete messages of queue {queue_name(self._dlq)!r}"):
                 answer = self._calls.delete_message_batch(QueueUrl=self._dlq, Entries=entries)
-            left = [left[failure.position] for failure in parse_failures(answer, entries=len(left))]
+                left = [left[failure.position] for failure in parse_failures(answer, entries=len(left))]
         for one in letters:
             if one not in left:
                 self._held.pop(one.message.id, None)
