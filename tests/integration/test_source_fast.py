@@ -187,7 +187,7 @@ def test_the_fast_path_gives_and_raises_what_boto3_does(
     by_fast = [outcome(CALLS[call], fast), outcome(CALLS[call], fast)]
     assert by_fast == by_boto3
     asked_by_fast = server.seen.total() - start - asked
-    if name in GOOD:
+    if name in GOOD or (name, call) == ("a lone surrogate", "receive"):
         assert asked_by_fast == 2
         assert not any(b"amz-sdk-request" in head for head in server.heads[-2:]), "boto3 was asked"
     assert asked_by_fast <= asked + 1, "a fast call is never repeated"
@@ -216,6 +216,7 @@ def test_a_connection_that_the_server_ended_while_idle_is_not_used_again_and_not
             _await_hang_up(fast)
         assert server.connected == 10
         assert server.seen == {"DeleteMessageBatch": 5, "ReceiveMessage": 5}
+        assert not any(b"amz-sdk-request" in head for head in server.heads), "boto3 was asked"
 
 
 def _await_hang_up(fast: Transport) -> None:

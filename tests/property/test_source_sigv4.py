@@ -19,14 +19,17 @@ from sofetch.source.sigv4 import Signer, Target, host_header
 URL = "https://sqs.eu-central-1.amazonaws.com/"
 TURN_OF_A_DAY = 1_795_737_600
 _printable = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=30)
+_spaced = st.text("a b\t", max_size=8)
 _word = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/+=", min_size=1, max_size=60)
-_credentials = st.builds(ReadOnlyCredentials, _word, st.text(min_size=1, max_size=40), st.none() | _word | _printable)
+_credentials = st.builds(
+    ReadOnlyCredentials, _word, st.text(min_size=1, max_size=40), st.none() | _word | _printable | _spaced
+)
 _hosts = st.sampled_from(["sqs.us-east-1.amazonaws.com", "LocalHost", "127.0.0.1", "[::1]", "a-b.example"])
 _ports = st.sampled_from(["", ":80", ":443", ":4566", ":1"])
 _paths = st.lists(st.text("ab.~/%2 é", max_size=6), max_size=5).map(lambda parts: "".join(f"/{part}" for part in parts))
 _urls = st.builds("{}://{}{}{}".format, st.sampled_from(["http", "https"]), _hosts, _ports, _paths)
 _names = st.sampled_from(["X-Amz-Target", "Content-Type", "x-amzn-query-mode", "X-Other", "amz-a", "Zed"])
-_headers = st.dictionaries(_names, _printable, max_size=6).map(lambda headers: tuple(headers.items()))
+_headers = st.dictionaries(_names, _printable | _spaced, max_size=6).map(lambda headers: tuple(headers.items()))
 _seconds = st.integers(0, 4_102_444_799) | st.integers(TURN_OF_A_DAY - 3, TURN_OF_A_DAY + 3)
 
 

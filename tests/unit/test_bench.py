@@ -46,6 +46,16 @@ def test_the_search_finds_an_unkeyed_address_in_its_sample_and_says_that_the_res
     assert document["result"]["tried"] == 2**21 + 5
 
 
+@pytest.mark.slow
+def test_every_way_to_call_the_queue_is_measured_in_one_thread_and_in_many() -> None:
+    document = run("transport.py", "--calls", "40", "--runs", "1")
+    cases = {(it["way"], it["call"], it["threads"]) for it in document["results"]}
+    ways = {way for way, _, _ in cases}
+    assert {"boto3", "sofetch: socket, own parsing", "pycurl", "http.client"} <= ways
+    assert cases == {(way, call, threads) for way in ways for call in ("receive", "delete") for threads in (1, 4, 8)}
+    assert set(document["machine"]) >= MACHINE
+
+
 @pytest.mark.parametrize("path", sorted((BENCH / "results").glob("*.json")), ids=lambda path: path.name)
 def test_committed_results_name_their_machine_and_no_path(path: Path) -> None:
     text = path.read_text()
