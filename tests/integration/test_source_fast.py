@@ -34,7 +34,8 @@ NOW_MS = 1_795_737_600_000
 
 def message(body: str, **changes: object) -> dict[str, object]:
     md5 = hashlib.md5(body.encode("utf-8", "surrogatepass")).hexdigest()
-    return {"MessageId": f"id-{body[:9]}", "ReceiptHandle": f"h-{body[:9]}", "Body": body, "MD5OfBody": md5, **changes}
+    name = "".join(filter(str.isascii, body[:9])).strip("\0\x1f") or "other"
+    return {"MessageId": f"id-{name}", "ReceiptHandle": f"h-{name}", "Body": body, "MD5OfBody": md5, **changes}
 
 
 def received(*messages: dict[str, object]) -> bytes:
@@ -182,13 +183,15 @@ def test_the_fast_path_gives_and_raises_what_boto3_does(
     fast._detour = Detour()
     server.script = lambda _: ANSWERS[name]
     start = server.seen.total()
-    by_boto3 = [outcome(CALLS[call], slow), outcome(CALLS[call], slow)]
+    # An end that the server does not announce may meet botocore's second call on its way.
+    times = 1 if name == "good and closed unsaid" else 2
+    by_boto3 = [outcome(CALLS[call], slow) for _ in range(times)]
     asked = server.seen.total() - start
-    by_fast = [outcome(CALLS[call], fast), outcome(CALLS[call], fast)]
+    by_fast = [outcome(CALLS[call], fast) for _ in range(times)]
     assert by_fast == by_boto3
     asked_by_fast = server.seen.total() - start - asked
     if name in GOOD or (name, call) == ("a lone surrogate", "receive"):
-        assert asked_by_fast == 2
+        assert asked_by_fast == times
         assert not any(b"amz-sdk-request" in head for head in server.heads[-2:]), "boto3 was asked"
     assert asked_by_fast <= asked + 1, "a fast call is never repeated"
 

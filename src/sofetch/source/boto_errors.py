@@ -117,7 +117,7 @@ def error_code(error: boto.ClientError) -> str:
 
 def code_of(said: object) -> str:
     """What a server says is a code, if it looks like one; a server may say anything, a message's text too."""
-    code = str(said).removeprefix("AWS.SimpleQueueService.")
+    code = said.removeprefix("AWS.SimpleQueueService.") if isinstance(said, str) else ""
     return code if _CODE.fullmatch(code) else "unknown"
 
 
