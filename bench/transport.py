@@ -34,10 +34,10 @@ import httptools
 import pycurl
 import uvloop
 from botocore.credentials import ReadOnlyCredentials
+
 from canned import MESSAGES, receipt_handle
 from canned import received as canned_receive
 from machine import describe_machine
-
 from sofetch.cli.text import table
 from sofetch.clock import SystemClock
 from sofetch.settings import SourceSettings
