@@ -12,9 +12,11 @@ EXAMPLES ?= 5000
 
 BIN = "$(VENV)/bin"
 SETUP = PYTHON="$(PYTHON)" sh .ci/venv "$(VENV)"
+# The modules of the tests find each other as they do under pytest.
+TESTS = PYTHONPATH=tests $(BIN)/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast fuzz soak simulate check format docs lock clean setup-demo setup-dev old-sqs
+.PHONY: help demo test test-fast fuzz soak simulate faults mutations check format docs lock clean setup-demo setup-dev old-sqs
 # Every target works in the one environment: `make -j` must not build it twice at once.
 .NOTPARALLEL:
 
@@ -42,6 +44,12 @@ soak: setup-dev ## Steady load with random kills: is all flat, all there? (ARGS=
 fuzz: setup-dev ## Try hostile bodies, configurations and answers of the queue for longer (EXAMPLES=5000 of each)
 	@FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -n $(JOBS) --dist worksteal tests/property/test_decode.py \
 		tests/property/test_config_hostile.py tests/integration/test_source_hostile_answers.py $(ARGS)
+
+faults: setup-dev ## Break everything while messages move, and count (ARGS="--seed 7 --messages 100000")
+	@$(TESTS) faults.campaign $(ARGS)
+
+mutations: setup-dev ## Break the code on purpose, and see that the tests notice
+	@$(TESTS) faults.mutations $(ARGS)
 
 check: setup-dev ## Lint, formatting, types, architecture
 	@$(BIN)/ruff check --quiet .

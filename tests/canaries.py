@@ -12,7 +12,7 @@ from world import World
 def canaries_in(haystack: bytes, canaries: Iterable[str]) -> list[str]:
     """Those that are found, once for each form of theirs."""
     lower = haystack.lower()
-    return [value for value in canaries for form in _forms_of(value) if form.lower() in lower]
+    return [value for value in canaries for form in forms_of(value) if form.lower() in lower]
 
 
 def all_tables(world: World) -> bytes:
@@ -25,7 +25,8 @@ def all_tables(world: World) -> bytes:
     return json.dumps([world.query(f"SELECT t::text AS row FROM {table['name']} t") for table in tables]).encode()
 
 
-def _forms_of(value: str) -> Iterator[bytes]:
+def forms_of(value: str) -> Iterator[bytes]:
+    """The forms in which a value is looked for."""
     raw = value.encode()
     yield raw
     yield raw.hex().encode()

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
-from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from faults.tcp_proxy import tcp_proxy
 from loading import (
     count,
     login,
@@ -63,18 +59,28 @@ def test_a_backend_killed_in_the_middle_of_the_write_leaves_nothing_behind(datab
     assert count(database, "user_logins") == 100
 
 
-def test_a_lost_reply_to_commit_ends_in_duplicates_not_in_double_rows(database: str, tmp_path: Path) -> None:
+def test_a_lost_reply_to_commit_ends_in_duplicates_not_in_double_rows(database: str) -> None:
     records = login_rows(20)
     apply_schema(logins(), dsn=database)
-    with (
-        _proxy_that_loses_the_reply_to_commit(database, tmp_path, armed := Event()) as proxied,
-        open_sink(logins(), proxied, schema=False) as sink,
-    ):
-        armed.set()
+    with tcp_proxy(database) as proxy, open_sink(logins(), proxy.dsn, schema=False) as sink:
+        proxy.arm("reply to commit lost")
         with pytest.raises(SinkUnavailable):
             sink.load(records, [])
         assert names_of(sink.load(redelivered(records), [])) == ["Duplicate"] * 20
     assert count(database, "user_logins") == 20
+
+
+@pytest.mark.parametrize("fault", ["commit lost", "cut in copy", "cut in reply"])
+def test_a_link_cut_in_the_middle_of_a_transaction_leaves_nothing_behind(database: str, fault: str) -> None:
+    records = login_rows(2_000)
+    apply_schema(logins(), dsn=database)
+    with tcp_proxy(database) as proxy, open_sink(logins(), proxy.dsn, schema=False) as sink:
+        proxy.arm(fault)
+        with pytest.raises(SinkUnavailable):
+            sink.load(records, [])
+        assert proxy.armed(fault) == 0
+        assert (count(database, "user_logins"), count(database, "sofetch.ledger")) == (0, 0)
+        assert names_of(sink.load(redelivered(records), [])) == ["Loaded"] * 2_000
 
 
 def test_a_database_that_became_read_only_is_an_outage(database: str) -> None:
@@ -250,49 +256,3 @@ def _until(dsn: str, condition: str) -> None:
         if query(dsn, condition) == [(True,)]:
             return
     raise AssertionError("it never came to that")
-
-
-@contextmanager
-def _proxy_that_loses_the_reply_to_commit(dsn: str, folder: Path, armed: Event) -> Iterator[str]:
-    """A Unix-socket proxy: once armed, it passes a COMMIT on, and cuts the link before the reply."""
-    parameters = conninfo_to_dict(dsn)
-    port = parameters.get("port") or "5432"
-    server_path = f"{parameters['host']}/.s.PGSQL.{port}"
-
-    def forward(client: socket.socket) -> None:
-        with client, socket.socket(socket.AF_UNIX) as server:
-            server.connect(server_path)
-            back = Thread(target=_pump, args=(server, client), daemon=True)
-            back.start()
-            while data := client.recv(65_536):
-                if b"COMMIT\0" in data and armed.is_set():
-                    armed.clear()
-                    client.shutdown(socket.SHUT_RDWR)
-                    server.sendall(data)
-                    break
-                server.sendall(data)
-            server.settimeout(10)
-            back.join(timeout=10)
-
-    def accept() -> None:
-        while True:
-            try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            Thread(target=forward, args=(client,), daemon=True).start()
-
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(f"{folder}/.s.PGSQL.{port}")
-        listener.listen()
-        Thread(target=accept, daemon=True).start()
-        yield make_conninfo(dsn, host=str(folder))
-        listener.shutdown(socket.SHUT_RDWR)
-
-
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65_536):
-            target.sendall(data)
-    with suppress(OSError):
-        target.shutdown(socket.SHUT_RDWR)
