@@ -7,7 +7,6 @@ UV ?= uv
 ARGS ?=
 STEPS ?= 1000000
 SEED ?= 1
-
 EXAMPLES ?= 5000
 
 BIN = "$(VENV)/bin"

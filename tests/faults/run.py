@@ -43,7 +43,7 @@ class Order:
         """The command line that runs it again."""
         return (
             f"--seed {self.seed} --messages {self.messages} --faults {self.faults} --workers {self.workers} "
-            f"--server {self.server}"
+            f"--server {self.server} --batch {self.batch_messages}"
         )
 
 
