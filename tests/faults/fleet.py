@@ -29,6 +29,8 @@ class _Slot:
         self.started = 0.0
         self.crash_at = ""
         self.next_crash: list[str] = []
+        self.told = False
+        """It was asked to stop: asked once more, it would end at once and say so by its exit code."""
 
 
 class Fleet:
@@ -63,9 +65,10 @@ class Fleet:
     def signal(self, at: int, number: signal.Signals) -> None:
         """Send a worker a signal."""
         with self._lock, suppress(ProcessLookupError):
-            process = self._slots[at].process
-            if process is not None and process.poll() is None:
-                process.send_signal(number)
+            slot = self._slots[at]
+            if slot.process is not None and slot.process.poll() is None:
+                slot.told = slot.told or number != signal.SIGKILL
+                slot.process.send_signal(number)
 
     def freeze(self, at: int, *, seconds: float) -> None:
         """Stop a worker as a hypervisor may, and let it go on."""
@@ -100,16 +103,20 @@ class Fleet:
                     self.signal(at, signal.SIGKILL)
 
     def stop(self) -> list[int]:
-        """Let every worker drain and end; their exit codes. Whoever does not in time is killed."""
+        """Let every worker drain and end; the exit codes of those that were not ending already. Whoever does not in
+        time is killed.
+        """
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
-        processes = [slot.process for slot in self._slots if slot.process is not None]
-        for process in processes:
+        there = [(slot.process, slot.told) for slot in self._slots if slot.process is not None]
+        for process, told in there:
             with suppress(ProcessLookupError):
                 process.send_signal(signal.SIGCONT)
-                process.terminate()
-        return [_wait(process) for process in processes]
+                if not told:
+                    process.terminate()
+        codes = [(_wait(process), told) for process, told in there]
+        return [code for code, told in codes if not told]
 
     def _supervise(self) -> None:
         while not self._stopping.wait(_POLL_SECONDS):
@@ -129,7 +136,7 @@ class Fleet:
 
     def _launch(self, slot: _Slot) -> None:
         slot.crash_at = slot.next_crash.pop(0) if slot.next_crash else ""
-        slot.started = time.monotonic()
+        slot.started, slot.told = time.monotonic(), False
         environ = self._environ | ({"SOFETCH_CRASH_AT": slot.crash_at} if slot.crash_at else {})
         with self.output.open("ab") as output, self.log.open("ab") as log:
             slot.process = subprocess.Popen(
