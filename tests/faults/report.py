@@ -60,11 +60,11 @@ def _lines(figures: Mapping[str, Any]) -> Iterator[str]:
     )
     yield ""
     yield from (f"* {violation}" for violation in violations)
-    yield "Workers are real processes before a real Postgres and an SQS server, with proxies of the tests between that"
-    yield "break calls. An oracle knows every message sent. At the end it looks for each in table and quarantine, by key,"
-    yield "recomputes every row and its tokens without the program's code, sees that the queue and its dead-letter queue"
-    yield "are empty, and searches tables, indexes, write-ahead log, Postgres' own log and all the workers' output, byte"
-    yield "by byte, for planted values. [The figures as JSON](fault-campaign.json)."
+    yield "Workers are real processes before a real Postgres and an SQS server, with proxies of the tests between"
+    yield "that break calls. An oracle knows every message sent. At the end it looks for each in table and quarantine,"
+    yield "by key, recomputes every row and its tokens without the program's code, sees that the queue and its"
+    yield "dead-letter queue are empty, and searches tables, indexes, write-ahead log, Postgres' own log and all the"
+    yield "workers' output, byte by byte, for planted values. [The figures as JSON](fault-campaign.json)."
     yield ""
     yield "The same messages and the same plan of faults again:"
     yield ""
