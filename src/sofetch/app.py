@@ -192,7 +192,7 @@ def _serve_health(
     )
     events.listen(health)
     if settings.http.listen is not None:
-        server = HttpServer(settings.http.listen, {"/health": lambda: health_page(health)})
+        server = HttpServer(settings.http.listen, {"/health": lambda: health_page(health.report())})
         opened.callback(server.close)
         events.emit(Listening(address=server.address))
     return health

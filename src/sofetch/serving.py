@@ -10,15 +10,24 @@ import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import AF_INET, AF_INET6
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
 
 from sofetch.errors import ConfigError
-from sofetch.health import Health
 
 _READ_SECONDS = 5.0
 """How long a client may take to ask; a silent one would else keep a thread for ever."""
+
+
+class Report(Protocol):
+    """A report on health, as ``health`` and ``fleet_health`` make one."""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nobody need look."""
+        ...
 
 
 class Page(Struct, frozen=True):
@@ -29,9 +38,8 @@ class Page(Struct, frozen=True):
     content_type: str = "application/json"
 
 
-def health_page(health: Health) -> Page:
+def health_page(report: Report) -> Page:
     """``/health``: 200 while it is well, 503 when a dependency has been away for too long."""
-    report = health.report()
     return Page(200 if report.healthy else 503, msgspec.json.encode(report) + b"\n")
 
 

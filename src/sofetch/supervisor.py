@@ -12,7 +12,7 @@ import signal
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from pathlib import Path
 
@@ -138,11 +138,22 @@ class Supervisor:
     counters, whatever the number of workers.
     """
 
-    def __init__(self, command: Sequence[str], *, processes: int, clock: Clock, events: Events, stop: Stop) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        processes: int,
+        clock: Clock,
+        events: Events,
+        stop: Stop,
+        hear: Callable[[int, Event], None] | None = None,
+    ) -> None:
+        """``hear`` is told every event with the number of the process that it is of or about."""
         self._command = command
         self._clock = clock
         self._events = events
         self._stop = stop
+        self._hear_of = hear
         self._selector = selectors.DefaultSelector()
         self._running: list[_Process] = []
         self._due = [(0.0, number) for number in range(1, processes + 1)]
@@ -177,23 +188,28 @@ class Supervisor:
             process = _Process(number, self._command)
             self._running.append(process)
             self._selector.register(process.events, selectors.EVENT_READ, process)
-            self._events.emit(ProcessStarted(process=number, pid=process.running.pid))
+            self._tell(number, ProcessStarted(process=number, pid=process.running.pid))
 
     def _hear(self, process: _Process) -> None:
         data = os.read(process.events, _READ_BYTES)
         for event in process.received.feed(data):
             process.note(event)
-            self._pass_on(event)
+            self._pass_on(process.number, event)
         if not data:
             self._ended(process)
 
-    def _pass_on(self, event: Event) -> None:
+    def _pass_on(self, number: int, event: Event) -> None:
         if isinstance(event, BatchDone):
             self._futile = 0
         if isinstance(event, MessagesQuarantined):
             self._reasons[event.reason] += event.count
         if not isinstance(event, Failed):  # it becomes the error of the whole, and is told once
-            self._events.emit(event)
+            self._tell(number, event)
+
+    def _tell(self, number: int, event: Event) -> None:
+        if self._hear_of is not None:
+            self._hear_of(number, event)
+        self._events.emit(event)
 
     def _ended(self, process: _Process) -> None:
         self._selector.unregister(process.events)
@@ -215,12 +231,13 @@ class Supervisor:
                 self._error = self._error or _error_of(process, returncode)
             case End.DONE:
                 pass
-        self._events.emit(
+        self._tell(
+            process.number,
             ProcessEnded(
                 process=process.number,
                 exit_code=returncode,
                 restart_in_seconds=None if pause is None else round(pause, 3),
-            )
+            ),
         )
 
     def _tell_to_stop(self) -> None:

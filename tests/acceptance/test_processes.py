@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import urllib.request
 from typing import IO
 
 import pytest
@@ -48,6 +49,22 @@ def test_a_worker_that_is_killed_is_replaced_and_a_signal_drains_all(world: Worl
     assert json.loads(out)["stopped_by"] == "SIGTERM"
     world.drain_until_empty()
     assert_each_exactly_once(world, range(50))
+
+
+def test_one_page_tells_the_health_of_all(world: World) -> None:
+    running = world.start("run", "--processes", "2", environ={"SOFETCH_HTTP_LISTEN": "127.0.0.1:0"})
+    assert running.stderr is not None
+    told = lines_until(running.stderr, "worker_started", count=2)
+    (address,) = [line["address"] for line in told if line["event"] == "listening"]
+    with urllib.request.urlopen(f"http://{address}/health", timeout=10) as answer:
+        report = json.loads(answer.read())
+    assert report["healthy"]
+    assert [one["process"] for one in report["processes"]] == [1, 2]
+    assert {one["health"]["state"] for one in report["processes"]} == {"running"}
+    assert {one["pid"] for one in report["processes"]} == {
+        line["pid"] for line in told if line["event"] == "process_started"
+    }
+    end(running, signal.SIGTERM)
 
 
 def test_what_no_worker_can_mend_ends_all_with_its_exit_code(world: World) -> None:

@@ -49,7 +49,7 @@ class Place:
         self.breakers["database"].failed(error, now=self.clock.monotonic())
 
     def report(self) -> dict[str, Any]:
-        page = health_page(self.health)
+        page = health_page(self.health.report())
         told: dict[str, Any] = json.loads(page.body)
         assert CANARY not in page.body.decode()
         assert page.status == (200 if told["healthy"] else 503)
@@ -159,7 +159,7 @@ def ask(server: HttpServer, path: str, *, method: str = "GET") -> tuple[int, byt
 
 def test_the_report_is_served_and_nothing_else() -> None:
     place = Place()
-    with serving({"/health": lambda: health_page(place.health)}) as server:
+    with serving({"/health": lambda: health_page(place.health.report())}) as server:
         assert server.address.startswith("127.0.0.1:")
         status, body, headers = ask(server, "/health?verbose=1")
         assert (status, json.loads(body)["state"]) == (200, "starting")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +19,8 @@ from sofetch.errors import ExitCode, SofetchError
 
 if TYPE_CHECKING:
     from sofetch.events import Events
+    from sofetch.fleet_health import FleetHealth
+    from sofetch.ports import Clock
     from sofetch.settings import LogSettings, Settings
     from sofetch.stopping import Stop
     from sofetch.worker import Summary
@@ -127,13 +129,40 @@ def _supervise(frame: Frame, settings: Settings, *, processes: int, drain: bool,
     command += ["-c", frame.config] if frame.config else []
     command += ["--drain"] if drain else []
     command += ["--apply-schema"] if apply_schema else []  # an advisory lock keeps the workers from doing it twice
-    stop = Stop()
+    stop, clock = Stop(), SystemClock()
     with (
         _events(frame, settings.log) as events,
         stop_on_signals(stop),
         _told_as_event(frame, settings.log, events),
+        _fleet_health(settings, clock=clock, events=events, stop=stop) as health,
     ):
-        return Supervisor(command, processes=processes, clock=SystemClock(), events=events, stop=stop).run()
+        return Supervisor(command, processes=processes, clock=clock, events=events, stop=stop, hear=health.hear).run()
+
+
+@contextmanager
+def _fleet_health(settings: Settings, *, clock: Clock, events: Events, stop: Stop) -> Iterator[FleetHealth]:
+    """Health of several workers, served where [http] says so: here, and not by each of them."""
+    from sofetch.events import Listening
+    from sofetch.fleet_health import FleetHealth
+    from sofetch.health import Health
+    from sofetch.serving import HttpServer, health_page
+
+    health = FleetHealth(
+        lambda breakers: Health(
+            pipeline=settings.pipeline_name,
+            breakers=breakers,
+            clock=clock,
+            stop=stop,
+            unhealthy_after_seconds=settings.http.unhealthy_after_seconds,
+        ),
+        clock=clock,
+    )
+    if settings.http.listen is None:
+        yield health
+        return
+    with closing(HttpServer(settings.http.listen, {"/health": lambda: health_page(health.report())})) as server:
+        events.emit(Listening(address=server.address))
+        yield health
 
 
 @contextmanager
