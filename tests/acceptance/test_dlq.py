@@ -239,3 +239,30 @@ def test_no_redrive_tells_a_value(letters: Letters) -> None:
 def peeked(letters: Letters, name: str) -> list[Any]:
     with QueueControl.open(SourceSettings(queue=name, endpoint=letters.world.endpoint)) as queue:
         return queue.peek(10)
+
+
+def moved_by_aws(letters: Letters) -> int:
+    """What StartMessageMoveTask does: each message is sent again as it is, under a new id, and nothing goes along."""
+    sqs, moved = letters.world.sqs, 0
+    while letters.left():
+        for message in sqs.receive_message(QueueUrl=letters.url, MaxNumberOfMessages=10).get("Messages", []):
+            sent = sqs.send_message(QueueUrl=letters.world.queue_url, MessageBody=message["Body"])
+            assert sent["MessageId"] != message["MessageId"]
+            sqs.delete_message(QueueUrl=letters.url, ReceiptHandle=message["ReceiptHandle"])
+            moved += 1
+    return moved
+
+
+@pytest.mark.parametrize(("dedupe", "rows"), [("message", 6), ("content", 3)])
+def test_awss_own_redrive_doubles_what_was_loaded_unless_dedupe_is_by_content(
+    letters: Letters, dedupe: str, rows: int
+) -> None:
+    world = letters.world
+    world.environ["SOFETCH_SINK_DEDUPE"] = dedupe
+    world.send(made_up(number) for number in range(3))
+    loaded_but_not_deleted(world)
+    letters.drop_in([])
+    assert moved_by_aws(letters) == 3
+    summary = world.drain()
+    assert (summary["loaded"], summary["duplicates"]) == (rows - 3, 6 - rows)
+    assert world.count("user_logins") == rows
