@@ -15,7 +15,7 @@ SETUP = PYTHON="$(PYTHON)" sh .ci/venv "$(VENV)"
 TESTS = PYTHONPATH=tests $(BIN)/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast fuzz soak simulate faults mutations check format docs lock clean setup-demo setup-dev old-sqs
+.PHONY: help demo test test-fast bench bench-check fuzz soak simulate faults mutations check format docs lock clean setup-demo setup-dev setup-bench old-sqs
 # Every target works in the one environment: `make -j` must not build it twice at once.
 .NOTPARALLEL:
 
@@ -33,6 +33,12 @@ test: check old-sqs ## Run every check and every test
 
 test-fast: setup-dev ## Run the tests that need no server and take no time
 	@$(BIN)/pytest -n $(JOBS) --dist worksteal -m "not slow" --ignore=tests/acceptance --ignore=tests/integration $(ARGS)
+
+bench: setup-dev setup-bench ## Measure the pipeline and its peers, ten minutes on a quiet machine (ARGS=--quick)
+	@SOFETCH_BENCH_PYTHON="$$(pwd)/.venv-bench/bin/python" $(BIN)/python bench/pipeline.py $(or $(ARGS),--write)
+
+bench-check: setup-dev ## Has a step grown slow, by its ratio to a loop? (ARGS=--update after a change that is meant)
+	@$(BIN)/python bench/check.py $(ARGS)
 
 simulate: setup-dev ## Simulate workers on one queue (STEPS=1000000 SEED=1)
 	@SIMULATION_STEPS=$(STEPS) SIMULATION_SEED=$(SEED) $(BIN)/pytest -q -k seeded tests/property/test_simulation.py $(ARGS)
@@ -70,9 +76,11 @@ lock: ## Choose and lock the versions of all dependencies anew (needs uv)
 		pyproject.toml --extra embedded --group dev -o requirements/dev.txt
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		pyproject.toml --extra embedded --group build -c requirements/dev.txt -o requirements/demo.txt
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		bench/peers/requirements.in -o requirements/bench.txt
 
 clean: ## Remove the environments and everything that was made
-	@for venv in "$(VENV)" .venv-old-sqs; do if [ -f "$$venv/pyvenv.cfg" ]; then rm -rf "$$venv"; fi; done
+	@for venv in "$(VENV)" .venv-old-sqs .venv-bench; do if [ -f "$$venv/pyvenv.cfg" ]; then rm -rf "$$venv"; fi; done
 	@rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -85,3 +93,7 @@ setup-dev:
 # A server that speaks only the old query protocol; its dependencies do not go with ours.
 old-sqs:
 	@if [ -f requirements/old-sqs.txt ]; then PYTHON="$(PYTHON)" sh .ci/venv .venv-old-sqs old-sqs; fi
+
+# What the peers of the benchmark need, which must not meet what we need.
+setup-bench:
+	@PYTHON="$(PYTHON)" sh .ci/venv .venv-bench bench
