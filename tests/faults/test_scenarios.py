@@ -25,10 +25,10 @@ _MESSAGES = 240
 
 
 def some(family: Family, *kinds: str, seconds: float = 0.6, operation: str = "") -> list[Fault]:
-    """These faults, one after the other, spread over the messages."""
-    step = _MESSAGES // (len(kinds) + 1)
+    """These faults, one after the other, spread over the messages; those of the queue from the first call on."""
+    step, first = _MESSAGES // (len(kinds) + 1), 0 if family == "queue" else 1
     return [
-        Fault(family, kind, at * step, operation=operation, worker=at % 2, seconds=seconds)
+        Fault(family, kind, (at + first) * step, operation=operation, worker=at % 2, seconds=seconds)
         for at, kind in enumerate(kinds)
     ]
 
@@ -84,7 +84,7 @@ def sent(bursts: dict[int, tuple[int, int]]) -> Sent:
 def test_survives(name: str, stage: Stage, sent: Sent, bursts: dict[int, tuple[int, int]]) -> None:
     if name == "poison":
         bursts |= {sent.count: (100, 100), sent.count + 100: (100, 1)}
-    order = Order(seed=11, messages=_MESSAGES, faults=0, visibility_seconds=3)
+    order = Order(seed=11, messages=_MESSAGES, faults=0, visibility_seconds=3, depth=_MESSAGES // 4)
     verdict = Verdict(order)
     faults = tuple(sorted(SCENARIOS[name], key=lambda fault: fault.at))
     assert play(order, Plan(faults, {}), stage.with_new_workers(2), sent, verdict) == []
