@@ -35,7 +35,7 @@ def test_every_section_of_the_benchmark_gives_figures_and_every_peer_a_figure_or
     ours = {(it["program"], it["queue"]) for it in document["whole"] if it["dedupes"]}
     assert ours == {("sofetch, fast", "minimal"), ("sofetch, boto3", "minimal"), ("sofetch, fast", "full")}
     parts = {it["part"] for it in document["parts"]}
-    assert {"decode", "sink", "plain COPY", "source alone, fast", "source alone, boto3"} <= parts
+    assert {"decode", "sink", "plain COPY", "source, fast", "source, boto3"} <= parts
     told = {it["program"] for kind in ("whole", "missing") for it in document[kind]}
     assert {"naive exercise", "boto3 + psycopg COPY", "dlt", "npm sqs-consumer + pg", "Vector"} <= told
     page = ask_page("page.as_markdown(json.load(sys.stdin))", stdin=done.stdout)
