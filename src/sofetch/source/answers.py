@@ -19,6 +19,7 @@ from sofetch.source.boto import (
     SEQUENCE_NUMBER,
     SYSTEM_ATTRIBUTES,
     is_whole,
+    one_answer,
     optional,
     parse_deliveries,
     parse_failures,
@@ -170,6 +171,6 @@ def _message(message: _Message) -> RawMessage:
 
 def _messages_by_hand(answer: bytes) -> list[RawMessage] | None:
     try:
-        return parse_deliveries(json.loads(answer.decode()).get("Messages") or ())
+        return parse_deliveries(one_answer(json.loads(answer.decode()).get("Messages") or ()))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None

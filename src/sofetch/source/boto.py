@@ -101,7 +101,7 @@ class BotoTransport:
                 VisibilityTimeout=visibility_timeout_seconds,
             )
             self._require_sqs(answer)
-            return parse_deliveries(answer.get("Messages") or ())
+            return parse_deliveries(one_answer(answer.get("Messages") or ()))
 
     def delete_batch(self, receipt_handles: Sequence[str]) -> list[EntryFailure]:
         """One DeleteMessageBatch call."""
@@ -140,14 +140,19 @@ class BotoTransport:
         self._clients.close()
 
 
+def one_answer(answered: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """The messages of one answer. Raises BadAnswer for more than SQS gives: room was made for no more."""
+    if len(answered) > MAX_BATCH_ENTRIES:
+        raise BadAnswer
+    return answered
+
+
 def parse_deliveries(answered: Sequence[Mapping[str, Any]]) -> list[RawMessage]:
     """Messages of a ReceiveMessage answer. One whose body is not what its MD5 says is not ``whole``, and has none.
 
     Raises BadAnswer for what SQS would never say: nothing of it is to reach the fleets, the ledger or the database.
     """
     try:
-        if len(answered) > MAX_BATCH_ENTRIES:
-            raise BadAnswer
         return [_parse_message(message) for message in answered]
     except UNREADABLE:
         raise BadAnswer from None
