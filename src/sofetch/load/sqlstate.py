@@ -43,9 +43,12 @@ ROW_FAULTS: dict[str, Reason] = {
     "22007": Reason.BAD_VALUE,  # invalid_datetime_format
     "22008": Reason.OUT_OF_RANGE,  # datetime_field_overflow
     "22009": Reason.OUT_OF_RANGE,  # invalid_time_zone_displacement_value
+    "22011": Reason.DATABASE_REFUSED_VALUE,  # substring_error: as 22012, a length below zero
     "22012": Reason.DATABASE_REFUSED_VALUE,  # division_by_zero: in a trigger, a check, a generated column
     "22015": Reason.OUT_OF_RANGE,  # interval_field_overflow
     "22018": Reason.BAD_VALUE,  # invalid_character_value_for_cast
+    "2201E": Reason.DATABASE_REFUSED_VALUE,  # invalid_argument_for_logarithm: as 22012
+    "2201F": Reason.DATABASE_REFUSED_VALUE,  # invalid_argument_for_power_function, square roots too: as 22012
     "22021": Reason.INVALID_UNICODE,  # character_not_in_repertoire
     "22023": Reason.DATABASE_REFUSED_VALUE,  # invalid_parameter_value: in a trigger or a check
     "22026": Reason.TOO_LONG,  # string_data_length_mismatch
@@ -63,6 +66,7 @@ ROW_FAULTS: dict[str, Reason] = {
     "P0001": Reason.DATABASE_REFUSED_VALUE,  # raise_exception: a trigger said no
 }
 
+# 22018, 22032 and 23000: no row is known that gets them from Postgres itself; triggers and extensions may name them.
 # 22P03 and 22P04 (binary format) are missing above on purpose: they blame how we wrote the row, as when the table was
 # altered under us. Taking them for the row's fault would quarantine everything.
 
@@ -90,6 +94,8 @@ WAIT_CLASSES = {
     "XX": "the database reports an internal error",
 }
 
+# A connection that was not made has no SQLSTATE in psycopg, and is waited for: the codes of a refused log-in (28000,
+# 28P01, 3D000, 53300, 57P03) count only in a session that is there, as when a pooler passes them on.
 WAIT_CODES = {
     "25006": "the database is read-only, as an old primary after a failover",
     "25P03": "the transaction was idle for too long",
