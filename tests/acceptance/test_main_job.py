@@ -96,7 +96,7 @@ def test_a_poison_row_in_a_thousand_is_quarantined_and_the_rest_load(world: Worl
 
 
 def test_duplicates_within_and_between_batches_load_once_with_dedupe_by_content(world: World) -> None:
-    bodies = [made_up(number % 30) for number in range(120)]
+    bodies = [made_up(number // 2 % 30) for number in range(120)]  # in pairs, so that a batch holds both
     world.send(bodies)
     config = world.folder / "sofetch.toml"
     config.write_text(config.read_text().replace('dedupe = "message"', 'dedupe = "content"'))

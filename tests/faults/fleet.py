@@ -30,7 +30,7 @@ class _Slot:
         self.crash_at = ""
         self.next_crash: list[str] = []
         self.told = False
-        """It was asked to stop: asked once more, it would end at once and say so by its exit code."""
+        """It was sent a signal and ends by it: asked to stop once more, it would end at once and say so."""
 
 
 class Fleet:
@@ -67,7 +67,7 @@ class Fleet:
         with self._lock, suppress(ProcessLookupError):
             slot = self._slots[at]
             if slot.process is not None and slot.process.poll() is None:
-                slot.told = slot.told or number != signal.SIGKILL
+                slot.told = True
                 slot.process.send_signal(number)
 
     def freeze(self, at: int, *, seconds: float) -> None:

@@ -30,6 +30,7 @@ CAMPAIGN = "campaign"
 _CAMPAIGN = ("--seed", "20", "--messages", "3000", "--faults", "60")
 _LIMIT_SECONDS = 300
 _MAIN = "tests/acceptance/test_main_job.py"
+_QUEUE = "tests/integration/test_sqs_faults.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +65,14 @@ MUTATIONS = (
         "src/sofetch/source/agenda.py",
         "        failed = {failure.position: failure for failure in failures}",
         "        failed: dict[int, EntryFailure] = {}",
-        (
-            "tests/integration/test_sqs_faults.py::test_deletes_survive[fast-half failed]",
-            "tests/unit/test_source_agenda.py",
-        ),
+        (f"{_QUEUE}::test_deletes_survive[fast-half failed]", "tests/unit/test_source_agenda.py"),
     ),
     Mutation(
         "skip the duplicate check in a batch",
         "src/sofetch/load/batch.py",
         "        rows.setdefault(record.key, record)",
-        "        other = record.key[:-1] + bytes([record.key[-1] ^ len(rows) & 255])\n"
-        "        rows[other if record.key in rows else record.key] = record",
+        "        key = record.key if record.key not in rows else record.key[:-2] + len(rows).to_bytes(2, 'big')\n"
+        "        rows[key] = record",
         (f"{_MAIN}::test_duplicates_within_and_between_batches_load_once_with_dedupe_by_content",),
     ),
     Mutation(
@@ -180,10 +178,8 @@ def tree(mutation: Mutation | None = None) -> Iterator[Path]:
 def break_file(file: Path, mutation: Mutation) -> None:
     """Make the mutation. Raises MutationError if the code it breaks is not there exactly once."""
     text = file.read_text() if file.exists() else ""
-    if text.count(mutation.old) != 1:
-        raise MutationError(
-            f"{mutation.name}: {mutation.file} holds its text {text.count(mutation.old)} times, not once"
-        )
+    if (times := text.count(mutation.old)) != 1:
+        raise MutationError(f"{mutation.name}: {mutation.file} holds its text {times} times, not once")
     file.write_text(text.replace(mutation.old, mutation.new))
 
 
