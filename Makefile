@@ -2,7 +2,7 @@
 
 VENV ?= .venv
 PYTHON ?=
-JOBS ?= 2
+JOBS ?= 3
 UV ?= uv
 ARGS ?=
 STEPS ?= 1000000
