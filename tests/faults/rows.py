@@ -141,6 +141,6 @@ ROWS = (
     Row(
         "23",
         "ten minutes without a database under a full queue",
-        ("tests/property/test_simulation.py", "tests/property/test_breaker.py"),
+        ("tests/unit/test_long_outage.py::test_ten_minutes_without_a_database_cost_a_full_queue_no_receive_at_all",),
     ),
 )
