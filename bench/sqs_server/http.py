@@ -178,6 +178,7 @@ class Connection(asyncio.Protocol):
 
 async def serve(calls: Calls, *, port: int, latency_seconds: float, ready: Callable[[str], None]) -> None:
     """Listen on loopback until a signal comes or the parent is gone; ``ready`` is told the endpoint."""
+    parent = os.getppid()  # before anybody knows of us, and may die
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -187,7 +188,6 @@ async def serve(calls: Calls, *, port: int, latency_seconds: float, ready: Calla
     )
     calls.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     ready(calls.base_url)
-    parent = os.getppid()
     while not ended.is_set() and os.getppid() == parent:
         try:
             await asyncio.wait_for(ended.wait(), _PARENT_LOOK_SECONDS)
