@@ -20,6 +20,7 @@ from faults.oracle import Sent, Violation, judge, quarantined
 from faults.plan import Plan, make_plan
 from faults.servers import DEPTH, ServerKind
 from faults.stage import Stage, build_stage
+from sofetch.errors import ExitCode
 
 _TICK_SECONDS = 0.02
 _STUCK_SECONDS = 90
@@ -175,8 +176,10 @@ class _Watch:
 
 
 def _bad_ends(codes: list[int]) -> list[Violation]:
-    # SIGTERM before the worker has begun ends it by itself: it holds nothing yet.
-    bad = [str(code) for code in codes if code not in {0, -signal.SIGTERM}]
+    # SIGTERM before the worker has begun ends it by itself: it holds nothing yet. UNAVAILABLE says that the queue did
+    # not answer its last calls in time, which a fault may see to; what is left in the queue is judged by itself.
+    good = {ExitCode.OK, ExitCode.UNAVAILABLE, -signal.SIGTERM}
+    bad = [str(code) for code in codes if code not in good]
     return [Violation("did not end in good order", len(bad), tuple(bad))] if bad else []
 
 
