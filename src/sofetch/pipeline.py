@@ -111,7 +111,7 @@ def process(messages: Sequence[Message], steps: Steps) -> Processed:
 
 def _process(unopened: list[Rejection], messages: Sequence[Message], steps: Steps) -> Processed:
     """Take messages that are their own documents the whole way, and those that could not be opened to quarantine."""
-    transformed = _in_turn(messages, _transform(messages, steps))
+    transformed = _in_turn(messages, transform(messages, decode=steps.decode, masker=steps.masker))
     masked = transformed.masked
     crash_point("after_mask")
     _keep_values(masked.vaulted, steps.vault)
@@ -121,28 +121,41 @@ def _process(unopened: list[Rejection], messages: Sequence[Message], steps: Step
     return Processed(_complete(messages, outcomes), masked.not_of_kind, transformed.broke)
 
 
-class _Transformed(Struct, frozen=True):
-    """A batch after decode and mask, before anything is stored."""
+class Transformed(Struct, frozen=True):
+    """A batch after decode and mask, before anything is stored. ``decoded`` are the records that were given to mask."""
 
+    decoded: list[Record]
     masked: Masked
     rejections: list[Rejection]
     broke: list[Breakage]
 
 
-def _transform(messages: Sequence[Message], steps: Steps) -> _Transformed:
-    """Decode and mask. A message on which the program itself breaks is quarantined and its neighbours go on."""
+def transform(
+    messages: Sequence[Message],
+    *,
+    decode: Callable[[Sequence[Message]], Decoded],
+    masker: Masker,
+    systematic: int | None = SYSTEMATIC,
+) -> Transformed:
+    """Decode and mask. A message on which the program itself breaks is a rejection and its neighbours go on.
+
+    Raises what the program breaks with if no message is to blame: none breaks it alone, or all of at least
+    ``systematic`` do. None where each is to be rejected for itself however many they are.
+    """
     try:
-        return _decode_and_mask(messages, steps)
+        return _decode_and_mask(messages, decode, masker)
     except Exception:  # what is no message's own fault is raised again, here or by _breakage
-        broke = {message.id: breakage for message in messages if (breakage := _breakage(message, steps)) is not None}
-        if not broke or len(broke) == len(messages) >= SYSTEMATIC:
+        alone = [_breakage(message, decode, masker) for message in messages]
+        broke = [breakage for breakage in alone if breakage is not None]
+        if not broke or (systematic is not None and len(broke) == len(messages) >= systematic):
             raise
-    whole = _decode_and_mask([message for message in messages if message.id not in broke], steps)
-    culprits = [Rejection(message, Reason.UNEXPECTED_ERROR) for message in messages if message.id in broke]
-    return _Transformed(whole.masked, whole.rejections + culprits, list(broke.values()))
+    pairs = list(zip(messages, alone, strict=True))  # by place: in quarantine, two may have one message id
+    whole = _decode_and_mask([message for message, breakage in pairs if breakage is None], decode, masker)
+    culprits = [Rejection(message, Reason.UNEXPECTED_ERROR) for message, breakage in pairs if breakage is not None]
+    return replace(whole, rejections=whole.rejections + culprits, broke=broke)
 
 
-def _in_turn(messages: Sequence[Message], transformed: _Transformed) -> _Transformed:
+def _in_turn(messages: Sequence[Message], transformed: Transformed) -> Transformed:
     """Without what comes after a message of its FIFO group that no step accounted for: it would overtake that one."""
     masked, rejections = transformed.masked, transformed.rejections
     if len(masked.records) + len(rejections) >= len(messages):
@@ -160,16 +173,18 @@ def _in_turn(messages: Sequence[Message], transformed: _Transformed) -> _Transfo
     return replace(transformed, masked=replace(masked, records=records), rejections=rejections)
 
 
-def _decode_and_mask(messages: Sequence[Message], steps: Steps) -> _Transformed:
-    decoded = steps.decode(messages)
-    masked = steps.masker.mask(decoded.records)
-    return _Transformed(masked, decoded.rejections + masked.rejections, [])
+def _decode_and_mask(
+    messages: Sequence[Message], decode: Callable[[Sequence[Message]], Decoded], masker: Masker
+) -> Transformed:
+    decoded = decode(messages)
+    masked = masker.mask(decoded.records)
+    return Transformed(decoded.records, masked, decoded.rejections + masked.rejections, [])
 
 
-def _breakage(message: Message, steps: Steps) -> Breakage | None:
+def _breakage(message: Message, decode: Callable[[Sequence[Message]], Decoded], masker: Masker) -> Breakage | None:
     """How the program breaks on this message alone, if it does. The exception's text could hold a value."""
     try:
-        _decode_and_mask([message], steps)
+        _decode_and_mask([message], decode, masker)
     except (SofetchError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it is this message's own, and told by type and place

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from msgspec import Struct
 
 from sofetch.decode import compile_decoder
-from sofetch.errors import ConfigError, KeyringError, SofetchError
+from sofetch.errors import ConfigError, KeyringError
 from sofetch.faults import crash_point
 from sofetch.keys import load_keyrings
 from sofetch.keys.recovery import load_recovery_public_key
@@ -25,8 +25,9 @@ from sofetch.load.quarantine_selection import Selection
 from sofetch.load.vault import VaultStore
 from sofetch.mask import Keyring, Masker, compile_masker, unseal
 from sofetch.mask.identity import FIRST_KEY_ATTRIBUTE
+from sofetch.pipeline import transform
 from sofetch.ports import Vault
-from sofetch.record import Decoded, Masked, MaskedRecord, Message, Reason, Rejection
+from sofetch.record import Decoded, MaskedRecord, Message, Rejection
 from sofetch.settings import Settings
 from sofetch.source import open_object_store
 from sofetch.unwrapping import Unwrapper, compile_unwrapper
@@ -114,16 +115,14 @@ class Remaker:
         return Remade(rows, refused)
 
     def _remade(self, messages: Sequence[Message]) -> Remade:
-        broken = self._broken(messages)
-        whole = [message for message in messages if _first_key(message) not in broken]
-        decoded, masked = self._decode_and_mask(whole)
-        refused = _faults([*decoded.rejections, *masked.rejections])
-        fit = [key for record in decoded.records if (key := _first_key(record.message)) not in refused]
+        transformed = transform(messages, decode=self._decode, masker=self._masker, systematic=None)
+        masked, refused = transformed.masked, _faults(transformed.rejections)
+        fit = [key for record in transformed.decoded if (key := _first_key(record.message)) not in refused]
         crash_point("after_mask")
         if self._vault is not None and masked.vaulted is not None:
             self._vault.store(masked.vaulted)  # before the rows, as the pipeline does
             crash_point("after_vault")
-        return Remade(dict(zip(fit, masked.records, strict=True)), refused | broken)
+        return Remade(dict(zip(fit, masked.records, strict=True)), refused)
 
     def _unwrapped(self, held: Sequence[HeldEntry]) -> Iterator[tuple[Sequence[Message], dict[bytes, Fault]]]:
         """The documents of the entries, and by key why there is none. What names objects of many records is no row and
@@ -137,26 +136,6 @@ class Remaker:
         yield [], {one.key: one.fault for one in held if one.key in wholes}
         for opened in self._unwrap([message for message in messages if _first_key(message) not in wholes]):
             yield opened.messages, _faults(opened.rejections)
-
-    def _decode_and_mask(self, messages: Sequence[Message]) -> tuple[Decoded, Masked]:
-        decoded = self._decode(messages)
-        return decoded, self._masker.mask(decoded.records)
-
-    def _broken(self, messages: Sequence[Message]) -> dict[bytes, Fault]:
-        """Messages on which the program itself still breaks; they stay, and their neighbours go on."""
-        if not self._breaks(messages):
-            return {}
-        alone = [message for message in messages if self._breaks([message])]
-        return {_first_key(message): Fault(Reason.UNEXPECTED_ERROR) for message in alone}
-
-    def _breaks(self, messages: Sequence[Message]) -> bool:
-        try:
-            self._decode_and_mask(messages)
-        except (SofetchError, MemoryError):
-            raise
-        except Exception:  # noqa: BLE001 - whatever it is; its text could hold a value
-            return True
-        return False
 
     def _opened(self, held: HeldEntry) -> Message | None:
         try:

@@ -23,7 +23,7 @@ from sofetch.load.quarantine_replay import QuarantineReplay
 from sofetch.load.quarantine_selection import Selection
 from sofetch.load.schema import apply_schema
 from sofetch.mask import compile_masker, parse_keyring, unseal
-from sofetch.pipeline import Processed, Steps, process
+from sofetch.pipeline import SYSTEMATIC, Processed, Steps, process
 from sofetch.record import Decoded, Duplicate, Expanded, Loaded, Message, Reason, Rejected
 from sofetch.replay import Remaker, Replayed, replay
 from sofetch.settings import Settings, UnwrapLayer, UnwrapSettings
@@ -266,6 +266,23 @@ def test_a_message_on_which_the_program_breaks_stays_and_its_neighbours_load(
     done = replayed(lax(), dsn)
     assert (done.loaded, done.remaining) == (4, 1)
     assert query(dsn, "SELECT reason, attempts FROM sofetch.quarantine") == [("unexpected_error", 2)]
+
+
+def test_where_the_program_breaks_on_every_message_all_stay_however_many_they_are(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker stops there; here nothing comes anew, and what stays can be replayed once more."""
+    delivered(strict(), dsn, [message(n) for n in range(2 * SYSTEMATIC)])
+
+    def breaks(messages: Sequence[Message]) -> Decoded:
+        if messages:
+            raise ZeroDivisionError
+        return Decoded([], [])
+
+    monkeypatch.setattr("sofetch.replay.compile_decoder", lambda _: breaks)
+    done = replayed(lax(), dsn)
+    assert (done.loaded, done.remaining) == (0, 2 * SYSTEMATIC)
+    assert query(dsn, "SELECT DISTINCT reason FROM sofetch.quarantine") == [("unexpected_error",)]
 
 
 @pytest.mark.parametrize("value", ["attribute:tenant", "group_id"])

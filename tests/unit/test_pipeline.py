@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 import pytest
 
 from sofetch.errors import KeyringError
-from sofetch.pipeline import SYSTEMATIC, Steps, process
+from sofetch.pipeline import SYSTEMATIC, Steps, process, transform
 from sofetch.record import (
     Decoded,
     Loaded,
@@ -159,6 +160,20 @@ def test_a_program_that_breaks_on_every_message_is_broken_and_quarantines_nothin
     with pytest.raises(ZeroDivisionError):
         process(odd, Steps(decode_odd_only, masker, sink))
     assert sink.calls == []
+
+
+def test_of_two_messages_with_one_id_only_the_one_on_which_the_program_breaks_is_set_aside() -> None:
+    """As in quarantine, where two deliveries may have one message id."""
+    twins = [message(1), msgspec.structs.replace(message(1), body=b"broken")]
+
+    def decode(messages: Sequence[Message]) -> Decoded:
+        if any(one.body == b"broken" for one in messages):
+            raise ZeroDivisionError
+        return decode_odd_only(messages)
+
+    done = transform(twins, decode=decode, masker=Masker())
+    assert [record.message.body for record in done.decoded] == [twins[0].body]
+    assert [rejection.message.body for rejection in done.rejections] == [b"broken"]
 
 
 class Keyless(Masker):
