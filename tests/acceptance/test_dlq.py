@@ -204,8 +204,18 @@ def test_a_filter_and_a_limit_leave_the_others_where_they_are(letters: Letters) 
     assert letters.redrive("--limit", "11")["sent"] == 11
     assert letters.left() == 1
     assert len(peeked(letters, letters.name)) == 1
-    for wrong in (("--since", "yesterday"), ("--only-key", "x")):
+    for wrong in (("--since", "yesterday"), ("--only-key", "x"), ("--rate", "nan"), ("--rate", "inf")):
         letters.ask("redrive", *wrong, code=2)
+
+
+def test_the_key_that_peek_shows_names_the_message_for_a_redrive_at_its_second_stay_too(letters: Letters) -> None:
+    letters.drop_in([made_up(number) for number in range(3)])
+    key = json.loads(letters.ask("peek", "-n", "1", "--json").stdout)["messages"][0]["key"]
+    assert letters.redrive("--only-key", key)["sent"] == 1
+    letters.drop_in([])
+    assert letters.left() == 3
+    assert f"ledger key {key}" in letters.ask("peek").stdout
+    assert letters.redrive("--only-key", key, "--dry-run")["sent"] == 1
 
 
 def test_a_rate_is_kept_by_small_batches_and_pauses(letters: Letters, redrive: Redrive) -> None:
@@ -215,6 +225,14 @@ def test_a_rate_is_kept_by_small_batches_and_pauses(letters: Letters, redrive: R
     assert redrive.run(Wanted(per_second=4.0)).sent == 8
     assert sum(pauses) == pytest.approx(2.0)
     assert max(pauses) <= 1.0
+
+
+def test_nobody_waits_after_the_last_message_that_was_asked_for(letters: Letters, redrive: Redrive) -> None:
+    pauses: list[float] = []
+    redrive._sleep = pauses.append
+    letters.drop_in([made_up(number) for number in range(2)])
+    assert redrive.run(Wanted(per_second=0.01, limit=2)).sent == 2
+    assert pauses == [pytest.approx(100.0)]
 
 
 def test_a_message_that_comes_back_while_a_redrive_runs_is_left(letters: Letters, redrive: Redrive) -> None:

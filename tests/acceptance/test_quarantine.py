@@ -98,6 +98,22 @@ def test_nothing_is_replayed_purged_or_exported_by_accident(world: World) -> Non
     assert (world.count("sofetch.quarantine"), world.count("sofetch.audit")) == (1, 0)
 
 
+def test_a_list_says_that_older_entries_are_not_shown_only_where_there_are_some(world: World) -> None:
+    refused(world, made_up(1), made_up(2))
+    assert "older" in ask(world, "list", "--limit", "1").stderr
+    assert "older" not in ask(world, "list", "--limit", "2").stderr
+    assert len(json.loads(ask(world, "list", "--limit", "1", "--json").stdout)["entries"]) == 1
+
+
+def test_a_name_that_is_nobodys_is_told_and_not_counted_as_loaded_or_removed(world: World) -> None:
+    refused(world, made_up(1))
+    for arguments in (("replay", "nobody"), ("replay", "nobody", "--dry-run"), ("replay", "--reason", "not_json")):
+        said = ask(world, *arguments).stdout
+        assert ("no such entry" in said, "loaded" in said) == (True, False)
+    assert "ledger" not in ask(world, "purge", "nobody", "--yes").stdout
+    assert "its key stays" in ask(world, "purge", *keys(world), "--yes", *BY).stdout
+
+
 def test_what_is_past_its_day_is_purged_without_a_reason_and_the_rest_with_an_audit_row(world: World) -> None:
     refused(world, *(made_up(number) for number in range(4)))
     one, another, *_ = keys(world)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from math import isfinite
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -129,6 +130,8 @@ def redrive(
     from sofetch.mask.identity import FIRST_KEY_ATTRIBUTE, ledger_key
     from sofetch.source.redrive import Redrive, Wanted
 
+    if rate is not None and not isfinite(rate):  # a range lets nan and inf through
+        raise click.UsageError("--rate is a number of messages a second; without it they go as fast as they can")
     wanted = Wanted(keys=_keys(keys), since_ms=_milliseconds(since), limit=limit, per_second=rate)
     settings = frame.settings()
     source = _dead_letters(settings, name)
@@ -201,7 +204,10 @@ def _keys(texts: tuple[str, ...]) -> frozenset[bytes] | None:
     try:
         return frozenset(UUID(text).bytes for text in texts)
     except ValueError:
-        raise ConfigError("--only-key takes a ledger key: 32 hexadecimal digits, hyphens or not") from None
+        raise ConfigError(
+            "--only-key takes a ledger key: 32 hexadecimal digits, hyphens or not",
+            hint="`sofetch dlq peek` shows the keys",
+        ) from None
 
 
 def _milliseconds(text: str | None) -> int | None:

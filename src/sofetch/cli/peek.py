@@ -87,6 +87,7 @@ def _as_json(one: Peeked) -> dict[str, object]:
     message = one.message
     known = {
         "message_id": message.id,
+        "key": one.key,
         "sent_time": _sent(message.sent_ms),
         "age_seconds": _age_seconds(one),
         "receive_count": message.receive_count,
@@ -112,6 +113,7 @@ def _paragraph(position: int, one: Peeked) -> list[str]:
     lines = [
         click.style(f"{position:>3}  {terminal_safe(message.id)}", bold=True),
         f"     {sent}, received {times}",
+        *([f"     ledger key {one.key}"] if one.key is not None else []),
     ]
     if one.body is not None:
         return [*lines, *(f"     {terminal_safe(line)}" for line in one.body.splitlines() or [""])]

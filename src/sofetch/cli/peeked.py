@@ -7,12 +7,14 @@ column names is only counted; a body is given in the clear only if that was aske
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 import msgspec
 
 from sofetch.decode import compile_decoder
+from sofetch.mask.identity import ledger_key
 from sofetch.paths import parse_path
 from sofetch.source import open_object_store
 from sofetch.unwrapping import open_some
@@ -30,6 +32,8 @@ class Peeked:
     """One message as it may be shown. ``columns`` is None for one that does not fit, with ``reason`` and ``field``.
 
     ``other_fields`` counts the top-level fields that no column names. ``body`` is the text in the clear, or None.
+    ``key`` is the ledger key by which `dlq redrive --only-key` knows it; None for a line of an object, which is no
+    message.
     """
 
     message: Message
@@ -38,6 +42,7 @@ class Peeked:
     field: str | None = None
     other_fields: int = 0
     body: str | None = None
+    key: UUID | None = None
 
 
 def look(
@@ -48,8 +53,15 @@ def look(
     """
     opened, unopened = open_some(messages, settings, open_store=open_object_store, most=len(messages))
     shown = [*opened, *(rejection.message for rejection in unopened)]
-    if in_the_clear:
-        return [_clear(message) for message in shown]
+    keys = {message.id: UUID(bytes=ledger_key(message)) for message in messages}
+    seen = [_clear(message) for message in shown] if in_the_clear else _as_rows(opened, unopened, settings, keyring)
+    return [replace(one, key=keys.get(one.message.id)) for one in seen]
+
+
+def _as_rows(
+    opened: Sequence[Message], unopened: Sequence[Rejection], settings: Settings, keyring: Keyring | Keyrings | None
+) -> list[Peeked]:
+    shown = [*opened, *(rejection.message for rejection in unopened)]
     decoded = compile_decoder(settings)(opened)
     rows, rejections = _masked(decoded.records, settings, keyring)
     refused = {rejection.message.id: rejection for rejection in [*unopened, *decoded.rejections, *rejections]}

@@ -118,7 +118,8 @@ def _confirm(entries: int, *, yes: bool) -> None:
 def _tell_dry(frame: Frame, entries: int, unexpired: int) -> None:
     if frame.json:
         frame.data({"dry_run": True, "entries": entries, "unexpired": unexpired})
-    frame.say(f"Dry run: {count(entries, 'entry', 'entries')} would be removed, {unexpired:,} of them before their day")
+    early = f", {unexpired:,} of them before their day" if entries else ""
+    frame.say(f"Dry run: {count(entries, 'entry', 'entries')} would be removed{early}")
 
 
 def _tell(frame: Frame, purged: Purged) -> None:
@@ -128,4 +129,8 @@ def _tell(frame: Frame, purged: Purged) -> None:
         frame.data({"dry_run": False, "removed": purged.entries, "audit": audit})
     if row is not None:
         frame.note(f"audit row {row.seq} says who removed them; head {row.head}")
-    frame.say(f"removed {count(purged.entries, 'entry', 'entries')}; their keys stay in the ledger")
+    if not purged.entries:
+        frame.say("removed 0 entries: none is meant by this")
+        return
+    keys = "its key stays" if purged.entries == 1 else "their keys stay"
+    frame.say(f"removed {count(purged.entries, 'entry', 'entries')}; {keys} in the ledger")

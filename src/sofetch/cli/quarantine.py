@@ -60,7 +60,8 @@ def list_(frame: Frame, *, reasons: tuple[str, ...], limit: int) -> None:
 
     settings = frame.settings()
     dsn = resolve_dsn(settings.sink, environ=os.environ)
-    entries = list_quarantine(settings, dsn=dsn, reasons=[Reason(reason) for reason in reasons], limit=limit)
+    found = list_quarantine(settings, dsn=dsn, reasons=[Reason(reason) for reason in reasons], limit=limit + 1)
+    entries = found[:limit]
     if frame.json:
         frame.data({"pipeline": settings.pipeline_name, "entries": [entry_as_json(entry) for entry in entries]})
         return
@@ -69,8 +70,8 @@ def list_(frame: Frame, *, reasons: tuple[str, ...], limit: int) -> None:
         return
     for line in _grouped(entries):
         frame.say(line)
-    if len(entries) == limit:
-        frame.note(f"\n  → the newest {limit:,} are shown; --limit shows more")
+    if len(found) > limit:
+        frame.note(f"\n  → older ones are not shown; more than --limit {limit} shows them")
 
 
 @command(

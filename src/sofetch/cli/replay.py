@@ -93,6 +93,9 @@ def _as_json(done: Replayed) -> dict[str, object]:
 def _in_words(done: Replayed) -> Iterator[str]:
     if done.dry_run:
         yield click.style("Dry run: nothing was changed", bold=True)
+    if not (done.loaded or done.duplicates or done.refused or done.unopened or done.remaining):
+        yield "no such entry in quarantine: nothing to load"
+        return
     would = "would load" if done.dry_run else "loaded"
     yield f"{would} {count(done.loaded, 'message')}"
     if done.duplicates:

@@ -163,7 +163,8 @@ class Redrive:
                 self._take(letters, wanted, dry_run=dry_run)
                 if told is not None:
                     told(self._total)
-                if wanted.per_second is not None and not dry_run:
+                more = _at_once(wanted, done=self._total.sent) > 0  # nobody waits after the last one
+                if wanted.per_second is not None and more and not dry_run:
                     self._sleep((self._total.sent - before) / wanted.per_second)
         finally:
             self._release()
