@@ -254,19 +254,14 @@ class Calls:
     def _long_poll(self, queue: Queue, request: Receive, wait_seconds: int) -> asyncio.Future[bytes]:
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[bytes] = loop.create_future()
-        waiter = Waiter(lambda: answered.set_result(self._received(queue, request)))
+        waiter = Waiter(answered, lambda: self._received(queue, request))
 
         def end() -> None:
-            if not waiter.gone:
-                waiter.gone = True
+            if not answered.done():
                 answered.set_result(_NO_MESSAGES)
 
-        def forget(_: object) -> None:
-            waiter.gone = True  # answered, or cancelled since its connection is lost: it must get no message
-            alarm.cancel()
-
         alarm = loop.call_later(wait_seconds, end)
-        answered.add_done_callback(forget)
+        answered.add_done_callback(lambda _: alarm.cancel())
         queue.wait(waiter)
         return answered
 

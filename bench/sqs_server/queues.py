@@ -66,10 +66,23 @@ class Faults:
 
 @dataclass(slots=True, eq=False)
 class Waiter:
-    """A long poll: ``serve`` is called with True once there is something, and once its time has run out."""
+    """A long poll: ``receive`` is called once there is something."""
 
-    serve: Callable[[], None]
-    gone: bool = False
+    answered: asyncio.Future[bytes]
+    receive: Callable[[], bytes]
+
+    @property
+    def gone(self) -> bool:
+        """Answered, or cancelled since its connection is lost: it must get no message.
+
+        The future is asked, not a note made by its callback: a callback runs a turn of the loop after the cancellation,
+        and a message may come between the two.
+        """
+        return self.answered.done()
+
+    def serve(self) -> None:
+        """Give it what there is."""
+        self.answered.set_result(self.receive())
 
 
 class Queue:
@@ -134,7 +147,6 @@ class Queue:
         while waiters and (waiters[0].gone or self.model.anything_to_receive()):
             waiter = waiters.popleft()
             if not waiter.gone:
-                waiter.gone = True
                 waiter.serve()
         self._set_alarm()
 

@@ -216,6 +216,28 @@ def test_a_long_poll_whose_connection_is_gone_takes_no_message(fast_queue_endpoi
     assert len(raw.answer()["Messages"]) == 1
 
 
+def test_a_long_poll_whose_connection_goes_in_the_very_moment_of_a_message_takes_none() -> None:
+    """The moment cannot be met over a network: the calls are made in the one turn of the loop."""
+    turn = """
+    calls = Calls(Account())
+    calls.answer("CreateQueue", b'{"QueueName":"q"}')
+    calls.answer("ReceiveMessage", b'{"QueueUrl":"q","WaitTimeSeconds":20}').cancel()
+    calls.answer("SendMessage", b'{"QueueUrl":"q","MessageBody":"x"}')
+    sys.stdout.buffer.write(calls.answer("ReceiveMessage", b'{"QueueUrl":"q"}'))
+"""
+    code = f"""
+import asyncio, sys
+sys.path.insert(0, {str(SCRIPT.parent)!r})
+from sqs_server.calls import Calls
+from sqs_server.queues import Account
+
+async def main():{turn}
+asyncio.run(main())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert [message["Body"] for message in json.loads(done.stdout or "{}").get("Messages", [])] == ["x"], done.stderr
+
+
 def test_pipelined_requests_are_answered_in_their_order_long_polls_included(raw: Raw, sqs: SQSClient, url: str) -> None:
     raw.send("ReceiveMessage", QueueUrl=url, WaitTimeSeconds=20)
     for number in range(3):
