@@ -271,8 +271,8 @@ def test_a_server_that_says_nothing_is_given_up() -> None:
 
 def test_a_long_poll_is_waited_for_longer_than_it_takes(both: tuple[Transport, FastTransport]) -> None:
     _, fast = both
-    assert fast._polls._answer_seconds == SourceSettings(queue="q").wait_seconds + ANSWER_TIMEOUT_SECONDS
-    assert fast._calls._answer_seconds == ANSWER_TIMEOUT_SECONDS
+    assert fast._polls.answer_seconds == SourceSettings(queue="q").wait_seconds + ANSWER_TIMEOUT_SECONDS
+    assert fast._calls.answer_seconds == ANSWER_TIMEOUT_SECONDS
 
 
 def test_calls_of_many_threads_do_not_mix(both: tuple[Transport, FastTransport], server: Scripted) -> None:

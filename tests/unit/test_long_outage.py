@@ -28,6 +28,7 @@ from sofetch.record import (
     SealedRejection,
 )
 from sofetch.settings import BatchSettings, SourceSettings
+from sofetch.source.fleets import Fleets
 from sofetch.source.sqs import SqsSource
 from sofetch.source.transport import MAX_VISIBILITY_SECONDS
 from sofetch.stopping import Stop
@@ -58,7 +59,10 @@ class SteppedSource(SqsSource):
 
     def __init__(self, queue: MemoryQueue, clock: FakeClock) -> None:
         super().__init__(SETTINGS, transport=queue, clock=clock)
-        self._desk._changed = Unwaiting()
+        desk = self._desk
+        desk._receivers, desk._deleters, desk._consumer = (Unwaiting(desk._lock) for _ in range(3))
+        assert isinstance(self._fleets, Fleets)
+        self._threads = self._fleets
         self._timeout_seconds = queue.visibility_timeout_seconds()
         self._desk.set_timeout(self._timeout_seconds)
         self._started = True
@@ -72,10 +76,10 @@ class SteppedSource(SqsSource):
             held = -1
             while held < self.state().held:  # an empty answer is the end of a round, or it would poll for ever
                 held = self.state().held
-                self._receivers._step()
+                self._threads.receiving._step()
         with suppress(NothingToDo):
             for _ in range(10_000):
-                self._deleters._step()
+                self._threads.deleting._step()
             raise AssertionError("the deleters call for ever")
 
 

@@ -71,6 +71,10 @@ class Clerk:
         reservation = self._registry.reserve()
         return Permit(reservation, self._pace.start(now=now)) if reservation is not None else None
 
+    def wants_receiver(self, *, now: float) -> bool:
+        """Whether ``permit`` would give one."""
+        return self._may_receive(now) and self._registry.has_room
+
     def permit_at(self) -> float:
         """Before when ``permit`` gives none, whatever else happens."""
         return self._receive_again_at

@@ -1,8 +1,9 @@
 """HTTP/1.1 over persistent sockets, no more of it than three SQS calls need: a POST, and a plain 200 with a length.
 
-Owns sockets, their reuse, TLS by the standard library, and ending calls from another thread. Whatever is not plain (any
-other status, another content type, chunks, an encoding, a cut answer, silence) is ``NotPlain`` and ends the connection;
-it says what kind of thing it was and nothing of its content. Must not repeat a request, sign one, or know of SQS.
+Owns sockets, their reuse, TLS by the standard library, and ending calls from another thread. A call is an ``Exchange``:
+it takes steps that do not wait, so that one thread may have many under way. Whatever is not plain (any other status,
+another content type, chunks, an encoding, a cut answer, silence) is ``NotPlain`` and ends the connection; it says what
+kind of thing it was and nothing of its content. Must not repeat a request, sign one, or know of SQS.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import select
 import socket
 import ssl
 import threading
+import time
 from typing import Final
 
 import msgspec
@@ -23,6 +25,7 @@ _CHUNK_BYTES: Final = 65_536
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _VERSIONS: Final = (b"HTTP/1.1", b"HTTP/1.0")
 _UNPLAIN_HEADERS: Final = frozenset({b"transfer-encoding", b"content-encoding"})
+_NOT_YET: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class NotPlain(Exception):
@@ -51,38 +54,31 @@ class Connections:
 
     def __init__(self, server: Server, *, answer_seconds: float) -> None:
         self._server = server
-        self._answer_seconds = answer_seconds
+        self.answer_seconds = answer_seconds
         self._idle: list[_Connection] = []  # the last given back is the first taken: few stay warm
         self._busy: set[_Connection] = set()
         self._lock = threading.Lock()
         self.epoch = 0
 
     def post(self, request: bytes, *, epoch: int) -> bytes:
-        """Send one request and return the body of its plain answer. Raises NotPlain, once, for everything else.
+        """Send one request, wait, and return the body of its plain answer. Raises NotPlain, once, for everything else.
 
         ``epoch`` is what it was when the caller decided on the call: interruptions since then count, too.
         """
-        connection = self._take()
-        try:
-            with self._lock:
-                self._busy.add(connection)
-                if self.epoch != epoch:
-                    raise NotPlain("interrupted")
-            body, reusable = connection.exchange(request)
-        except BaseException as error:
-            with self._lock:  # once it is closed, its number could be another's by the time it is shut
-                self._busy.discard(connection)
-            connection.close()
-            if isinstance(error, OSError):  # ssl.SSLError and TimeoutError are
-                raise NotPlain("connection") from None
-            raise
-        with self._lock:
-            self._busy.discard(connection)
-        if reusable:
-            self._idle.append(connection)
-        else:
-            connection.close()
+        exchange = self.begin(request, epoch=epoch) or Exchange(self, self._connected(), request, epoch=epoch)
+        while (body := exchange.step()) is None:
+            exchange.wait()
         return body
+
+    def begin(self, request: bytes, *, epoch: int) -> Exchange | None:
+        """A call over a connection that is there and idle; None if there is none. It begins with its first step."""
+        while self._idle:
+            with contextlib.suppress(IndexError):  # another thread took the last
+                connection = self._idle.pop()
+                if connection.quiet():
+                    return Exchange(self, connection, request, epoch=epoch)
+                connection.close()
+        return None
 
     def interrupt(self) -> None:
         """End the calls under way: they raise NotPlain."""
@@ -96,30 +92,94 @@ class Connections:
         while self._idle:
             self._idle.pop().close()
 
-    def _take(self) -> _Connection:
-        while self._idle:
-            with contextlib.suppress(IndexError):  # another thread took the last
-                connection = self._idle.pop()
-                if connection.quiet():
-                    return connection
-                connection.close()
+    def lend(self, connection: _Connection, *, epoch: int) -> None:
+        """A call begins. Raises NotPlain if it was interrupted before."""
+        with self._lock:
+            if self.epoch != epoch:
+                raise NotPlain("interrupted")
+            self._busy.add(connection)
+
+    def take_back(self, connection: _Connection, *, reusable: bool) -> None:
+        """A call is over, well or not."""
+        with self._lock:  # once it is closed, its number could be another's by the time it is shut
+            self._busy.discard(connection)
+        if reusable:
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    def _connected(self) -> _Connection:
         try:
-            return _Connection(self._server, answer_seconds=self._answer_seconds)
+            return _Connection(self._server)
         except (OSError, ValueError):  # the latter for a name that cannot be one
             raise NotPlain("connect") from None
 
 
-class _Connection:
-    """One socket."""
+class Exchange:
+    """One request and its answer. For one thread at a time; it ends with an answer or with NotPlain, once."""
 
-    def __init__(self, server: Server, *, answer_seconds: float) -> None:
+    def __init__(self, connections: Connections, connection: _Connection, request: bytes, *, epoch: int) -> None:
+        self._connections = connections
+        self.connection = connection
+        self._request: bytes | None = request
+        self._epoch = epoch
+        self.deadline = 0.0
+        """When silence has lasted too long, on the monotonic clock."""
+
+    def fileno(self) -> int:
+        """The socket's number, to wait for."""
+        return self.connection.fileno()
+
+    @property
+    def sending(self) -> bool:
+        """Whether it waits to write, and not to read."""
+        return self.connection.sending
+
+    def step(self) -> bytes | None:
+        """Do what can be done without waiting: the body of the plain answer once it is whole, None until then.
+
+        Raises NotPlain, and the connection is ended then.
+        """
+        try:
+            if self._request is not None:
+                self._connections.lend(self.connection, epoch=self._epoch)
+                self.connection.begin(self._request)
+                self._request = None
+            answer = self.connection.advance()
+            if answer is None:
+                self.deadline = time.monotonic() + self._connections.answer_seconds
+                return None
+        except BaseException as error:
+            self._connections.take_back(self.connection, reusable=False)
+            if isinstance(error, OSError):  # ssl.SSLError is
+                raise NotPlain("connection") from None
+            raise
+        body, reusable = answer
+        self._connections.take_back(self.connection, reusable=reusable)
+        return body
+
+    def wait(self) -> None:
+        """Wait until a step may be of use. Raises NotPlain if that takes too long."""
+        if not self.connection.wait(self._connections.answer_seconds):
+            self.give_up()
+            raise NotPlain("silence")
+
+    def give_up(self) -> None:
+        """End the connection."""
+        self._connections.take_back(self.connection, reusable=False)
+
+
+class _Connection:
+    """One socket, which never blocks once it is connected."""
+
+    def __init__(self, server: Server) -> None:
         sock = socket.create_connection((server.host, server.port), timeout=server.connect_seconds)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             if server.tls is not None:
                 sock = server.tls.wrap_socket(sock, server_hostname=server.host)
-            sock.settimeout(answer_seconds)
+            sock.setblocking(False)
         except BaseException:
             sock.close()
             raise
@@ -127,6 +187,18 @@ class _Connection:
         self._content_type = server.content_type
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
+        self._unsent = memoryview(b"")
+        self._received = b""
+        self._body: _Body | None = None
+
+    def fileno(self) -> int:
+        """The socket's number; -1 once it is closed."""
+        return self._sock.fileno()
+
+    @property
+    def sending(self) -> bool:
+        """Whether not all of the request is sent."""
+        return bool(self._unsent)
 
     def quiet(self) -> bool:
         """Whether nothing came since the last answer. The end of a connection comes too, and so does an answer that
@@ -134,21 +206,59 @@ class _Connection:
         """
         return not self._poll.poll(0)
 
-    def exchange(self, request: bytes) -> tuple[bytes, bool]:
-        """The body of the answer, and whether the connection may be used again."""
-        self._sock.sendall(request)
+    def wait(self, seconds: float) -> bool:
+        """Wait until ``advance`` may get on; False if it may not."""
+        self._poll.modify(self._sock, select.POLLOUT if self.sending else select.POLLIN)
+        try:
+            return bool(self._poll.poll(seconds * 1000))
+        finally:
+            self._poll.modify(self._sock, select.POLLIN)
+
+    def begin(self, request: bytes) -> None:
+        """Take a request. The answer to the one before must have been read."""
+        self._unsent = memoryview(request)
+        self._received, self._body = b"", None
+
+    def advance(self) -> tuple[bytes, bool] | None:
+        """The body of the answer, and whether the connection may be used again; None while it is not whole."""
+        try:
+            while self._unsent:
+                self._unsent = self._unsent[self._sock.send(self._unsent) :]
+                if not self._unsent:
+                    return None  # an answer takes longer than that
+            while True:
+                answer = self._more_of_the_head() if self._body is None else self._more_of_the_body(self._body)
+                if answer is not None:
+                    return answer
+        except _NOT_YET:
+            return None
+
+    def _more_of_the_head(self) -> tuple[bytes, bool] | None:
         received = self._sock.recv(_CHUNK_BYTES)
-        while (end := received.find(_END_OF_HEAD)) < 0:
-            more = self._sock.recv(_CHUNK_BYTES)
-            if not more or len(received) > _MOST_HEAD_BYTES:
+        if not received:
+            raise NotPlain("head")
+        if self._received:
+            received = self._received + received
+        end = received.find(_END_OF_HEAD)
+        if end < 0:
+            if len(received) > _MOST_HEAD_BYTES:
                 raise NotPlain("head")
-            received += more
+            self._received = received
+            return None
         length, lasting = self._judge(received[:end])
         start = end + len(_END_OF_HEAD)
         missing = start + length - len(received)
-        if missing > 0:
-            return received[start:] + self._rest(missing), lasting
-        return received[start : start + length], lasting and missing == 0
+        if missing <= 0:
+            return received[start : start + length], lasting and missing == 0
+        self._body = _Body(received[start:], length=length, lasting=lasting)
+        return None
+
+    def _more_of_the_body(self, body: _Body) -> tuple[bytes, bool] | None:
+        count = self._sock.recv_into(body.room)
+        if not count:
+            raise NotPlain("cut")
+        body.room = body.room[count:]
+        return None if body.room else (bytes(body.whole), body.lasting)
 
     def _judge(self, head: bytes) -> tuple[int, bool]:
         """Length of the body, and whether the connection lasts, by the head of a plain answer."""
@@ -171,16 +281,6 @@ class _Connection:
         lasting = version == _VERSIONS[0] and headers.get(b"connection", b"keep-alive").lower() == b"keep-alive"
         return int(length), lasting
 
-    def _rest(self, missing: int) -> bytes:
-        body = bytearray(missing)
-        view = memoryview(body)
-        while missing:
-            count = self._sock.recv_into(view[-missing:])
-            if not count:
-                raise NotPlain("cut")
-            missing -= count
-        return bytes(body)
-
     def shut(self) -> None:
         """End it under the thread that reads from it: past SSLSocket's own shutdown, which takes the TLS state away."""
         with contextlib.suppress(OSError):
@@ -189,3 +289,13 @@ class _Connection:
     def close(self) -> None:
         """Give the socket back."""
         self._sock.close()
+
+
+class _Body:
+    """A body that comes in pieces, into the one place that it needs."""
+
+    def __init__(self, begun: bytes, *, length: int, lasting: bool) -> None:
+        self.whole = bytearray(length)
+        self.whole[: len(begun)] = begun
+        self.room = memoryview(self.whole)[len(begun) :]
+        self.lasting = lasting

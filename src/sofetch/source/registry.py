@@ -98,19 +98,18 @@ class Registry:
 
     def reserve(self) -> Reservation | None:
         """Room for as many messages as one call may bring; None if there is none now."""
-        room = min(MAX_BATCH_ENTRIES, self._max_messages - len(self._held) - self._reserved_messages)
-        free_bytes = self._max_bytes - self.held_bytes - self._reserved_bytes
-        if self._sizes_known:
-            free_bytes = min(free_bytes, _LARGEST_ANSWER_BYTES)
-        count = min(room, int(free_bytes / self._expected_bytes))
-        if count < 1 and not self._held and not self._reserved_messages:
-            count = min(room, 1)
+        count = self._room()
         if count < 1:
             return None
         reservation = Reservation(count, int(count * self._expected_bytes))
         self._reserved_messages += reservation.messages
         self._reserved_bytes += reservation.bytes
         return reservation
+
+    @property
+    def has_room(self) -> bool:
+        """Whether ``reserve`` would find room."""
+        return self._room() >= 1
 
     def free(self, reservation: Reservation) -> None:
         """The call is over; what it brought counts by itself."""
@@ -210,6 +209,17 @@ class Registry:
             self._releasing[held.group] -= 1
             if not self._releasing[held.group]:
                 del self._releasing[held.group]
+
+    def _room(self) -> int:
+        """For how many messages there is room, as one call may bring them."""
+        room = min(MAX_BATCH_ENTRIES, self._max_messages - len(self._held) - self._reserved_messages)
+        free_bytes = self._max_bytes - self.held_bytes - self._reserved_bytes
+        if self._sizes_known:
+            free_bytes = min(free_bytes, _LARGEST_ANSWER_BYTES)
+        count = min(room, int(free_bytes / self._expected_bytes))
+        if count < 1 and not self._held and not self._reserved_messages:
+            return min(room, 1)
+        return count
 
     def _take_back_after(self, first: dict[str, int]) -> list[Held]:
         taken: list[Held] = []

@@ -1,4 +1,4 @@
-"""The SQS source: fills ``ports.Source`` with a receiving fleet and a deleting fleet round one desk.
+"""The SQS source: fills ``ports.Source`` with calls to the queue round one desk, by ``loop`` or ``fleets``.
 
 Owns the order of starting and closing. The rules are in ``registry`` (what is held), ``agenda`` (what to call),
 ``pace`` (how many poll) and ``clerk`` (the three together); ``desk`` is its lock, the wire is a ``Transport``.
@@ -18,11 +18,12 @@ from sofetch.settings import SourceSettings
 from sofetch.source.agenda import Agenda
 from sofetch.source.clerk import Clerk, SourceState
 from sofetch.source.desk import Desk
-from sofetch.source.fleets import Fleet, deleting_step, receiving_step
-from sofetch.source.metered import MeteredTransport
+from sofetch.source.fleets import Caller, Fleets
+from sofetch.source.loop import CallLoop
+from sofetch.source.metered import Meter, MeteredTransport
 from sofetch.source.pace import Pace
 from sofetch.source.registry import Registry
-from sofetch.source.transport import Transport
+from sofetch.source.transport import LoopTransport, Transport
 
 _LEAST_VISIBILITY_SECONDS = 2
 _JOIN_SECONDS = 2.0
@@ -39,7 +40,8 @@ class SqsSource:
     def __init__(
         self, settings: SourceSettings, *, transport: Transport, clock: Clock, events: Events | None = None
     ) -> None:
-        self._transport = transport = MeteredTransport(transport)
+        self._meter = Meter()
+        self._transport = metered = MeteredTransport(transport, meter=self._meter)
         self._clock = clock
         self._configured_timeout_seconds = settings.visibility_timeout_seconds
         self._timeout_seconds = 30
@@ -47,16 +49,15 @@ class SqsSource:
         pace = Pace(receivers=settings.receivers, wait_seconds=settings.wait_seconds)
         agenda = Agenda(registry, hold_seconds=settings.hold_seconds)
         clerk = Clerk(registry, agenda, pace, queue=transport.queue_name)
-        self._desk = desk = Desk(clerk, clock=clock)
-        receive = receiving_step(
-            desk,
-            transport,
+        self._desk = Desk(clerk, clock=clock)
+        caller = Caller(
+            self._desk,
+            metered,
             visibility_timeout_seconds=lambda: self._timeout_seconds,
+            clock=clock,
             events=events or Events(),
         )
-        self._receivers = Fleet("receive", size=settings.receivers, desk=desk, step=receive)
-        work = deleting_step(desk, transport, clock=clock)
-        self._deleters = Fleet("delete", size=settings.deleters, desk=desk, step=work)
+        self._fleets = self._fleets_for(transport, caller, settings)
         self._lifecycle = threading.RLock()  # a signal handler may close while closing
         self._started = False
         self._closed = False
@@ -116,9 +117,24 @@ class SqsSource:
                 return
             self._timeout_seconds = self._visibility_timeout_seconds()
             self._desk.set_timeout(self._timeout_seconds)
-            self._receivers.start()
-            self._deleters.start()
+            self._fleets.start()
             self._started = True
+
+    def _fleets_for(self, transport: Transport, caller: Caller, settings: SourceSettings) -> Fleets | CallLoop:
+        """A thread for all calls, where the transport has a way to make them so; a thread for each, where not."""
+        receivers, deleters = settings.receivers, settings.deleters
+        if not isinstance(transport, LoopTransport):
+            return Fleets(caller, self._desk, receivers=receivers, deleters=deleters, clock=self._clock)
+        return CallLoop(
+            caller,
+            self._desk,
+            transport,
+            meter=self._meter,
+            receivers=receivers,
+            deleters=deleters,
+            visibility_timeout_seconds=lambda: self._timeout_seconds,
+            clock=self._clock,
+        )
 
     def _visibility_timeout_seconds(self) -> int:
         """Asked for at every receive, too, so that a change of the queue's own while we run does not mislead us."""
@@ -130,8 +146,8 @@ class SqsSource:
         self._desk.begin_closing()
         self._desk.await_polls(timeout_seconds=max(0.0, deadline - self._clock.monotonic()))
         self._transport.interrupt()
-        self._receivers.join(timeout_seconds=_JOIN_SECONDS, clock=self._clock)
+        self._fleets.join_receiving(timeout_seconds=_JOIN_SECONDS)
         self._desk.release_unsettled()
         self._desk.flush(timeout_seconds=max(0.0, deadline - self._clock.monotonic()))
         self._desk.finish()
-        self._deleters.join(timeout_seconds=_JOIN_SECONDS, clock=self._clock)
+        self._fleets.join(timeout_seconds=_JOIN_SECONDS)

@@ -7,11 +7,14 @@ threads, retries or the state of messages: a call is made once, and what went wr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import msgspec
 
 from sofetch.record import Message, Private
+
+if TYPE_CHECKING:
+    from sofetch.source.flight import Flight
 
 MAX_BATCH_ENTRIES = 10
 """SQS takes and gives at most ten messages in one call."""
@@ -117,4 +120,27 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Give back connections. No call may be under way or follow. Idempotent."""
+        ...
+
+
+@runtime_checkable
+class LoopTransport(Transport, Protocol):
+    """A transport whose calls can also be begun without being waited for, from one thread that has many under way.
+
+    None is given for a call that cannot be begun so (no connection is open, or another way is to be taken): it is to be
+    made in the way that waits. A call that was begun and brings no answer is made by ``Flight.instead``.
+    """
+
+    def begin_receive(
+        self, *, max_messages: int, wait_seconds: int, visibility_timeout_seconds: int
+    ) -> Flight[list[RawMessage]] | None:
+        """As ``receive``."""
+        ...
+
+    def begin_delete(self, receipt_handles: Sequence[str]) -> Flight[list[EntryFailure]] | None:
+        """As ``delete_batch``."""
+        ...
+
+    def begin_change(self, changes: Sequence[VisibilityChange]) -> Flight[list[EntryFailure]] | None:
+        """As ``change_visibility_batch``."""
         ...
