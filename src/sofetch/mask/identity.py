@@ -82,12 +82,13 @@ def encode_values(values: Iterable[Value]) -> bytes:
 
 _KEY_HEX: Final = re.compile(r"[0-9a-f]{32}")
 _UUID_TEXT: Final = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_UUID_LENGTH: Final = 36
 _MAX_48_BITS: Final = 2**48 - 1
 
 
 def _message_id_bits(message_id: str) -> bytes:
-    if _UUID_TEXT.fullmatch(message_id):
-        return bytes.fromhex(message_id.replace("-", ""))[:10]
+    if len(message_id) == _UUID_LENGTH and _UUID_TEXT.fullmatch(message_id):
+        return bytes.fromhex(f"{message_id[:8]}{message_id[9:13]}{message_id[14:18]}{message_id[19:23]}")
     return sha256(message_id.encode(errors="surrogatepass")).digest()[:10]
 
 

@@ -80,7 +80,8 @@ class Agenda:
         self._hold_seconds = hold_seconds
         self.jitter = jitter
         self._lanes = {Call.DELETE: Lane(), Call.RELEASE: Lane()}
-        self._extensions: list[tuple[float, str]] = []
+        self._due: dict[float, list[str]] = {}
+        self._due_times: list[float] = []
         self._rests: dict[Call, float] = {}
         self._under_way = 0
         self._timeout_seconds = 30
@@ -139,9 +140,18 @@ class Agenda:
 
     def wake_at(self) -> float | None:
         """When ``next_work`` may next have something; None if nothing is planned."""
-        ready = {call: lane.wake_at(hurry=self.hurry) for call, lane in self._lanes.items()}
-        ready[Call.EXTEND] = self._extensions[0][0] if self._extensions else None
-        return min((max(at, self._rests.get(call, at)) for call, at in ready.items() if at is not None), default=None)
+        soonest = self._rested(Call.EXTEND, self._due_times[0]) if self._due_times else None
+        for call, lane in self._lanes.items():
+            at = lane.wake_at(hurry=self.hurry)
+            if at is None:
+                continue
+            at = self._rested(call, at)
+            if soonest is None or at < soonest:
+                soonest = at
+        return soonest
+
+    def _rested(self, call: Call, at: float) -> float:
+        return max(at, self._rests[call]) if call in self._rests else at
 
     def answered(self, work: Work, failures: Sequence[EntryFailure], *, started: float, now: float) -> None:
         """The call was answered; ``failures`` are the entries that did not succeed."""
@@ -215,8 +225,8 @@ class Agenda:
     def _due_extensions(self, now: float) -> list[Entry]:
         entries: list[Entry] = []
         horizon = now
-        while self._extensions and self._extensions[0][0] <= horizon and len(entries) < MAX_BATCH_ENTRIES:
-            at, message_id = heapq.heappop(self._extensions)
+        while self._due_times and self._due_times[0] <= horizon and len(entries) < MAX_BATCH_ENTRIES:
+            at, message_id = self._next_due()
             held = self._registry.get(message_id)
             if held is None or held.extend_at != at or held.stage is Stage.RELEASING:
                 continue
@@ -240,7 +250,21 @@ class Agenda:
         if held.stage in UNSETTLED:
             at = min(at, held.received_at + self._hold_seconds)
         held.extend_at = at
-        heapq.heappush(self._extensions, (at, held.message_id))
+        due = self._due.get(at)
+        if due is None:
+            self._due[at] = [held.message_id]
+            heapq.heappush(self._due_times, at)
+        else:  # what one call brought is due at one time, and nearly all of it is settled before
+            due.append(held.message_id)
+
+    def _next_due(self) -> tuple[float, str]:
+        at = self._due_times[0]
+        due = self._due[at]
+        message_id = due.pop()
+        if not due:
+            del self._due[at]
+            heapq.heappop(self._due_times)
+        return at, message_id
 
     def _is_held_too_long(self, held: Held, now: float) -> bool:
         return held.stage in UNSETTLED and now >= held.received_at + self._hold_seconds

@@ -44,8 +44,9 @@ class Lane:
 
     def wake_at(self, *, hurry: bool) -> float | None:
         """When ``take`` may next have something."""
-        times = [self._later[0][0]] if self._later else []
-        if self._fresh:
-            at_once = hurry or len(self._fresh) >= MAX_BATCH_ENTRIES
-            times.append(self._fresh[0][0] if at_once else self._fresh[0][0] + LINGER_SECONDS)
-        return min(times, default=None)
+        later = self._later[0][0] if self._later else None
+        if not self._fresh:
+            return later
+        at_once = hurry or len(self._fresh) >= MAX_BATCH_ENTRIES
+        ready = self._fresh[0][0] if at_once else self._fresh[0][0] + LINGER_SECONDS
+        return ready if later is None else min(ready, later)
