@@ -175,6 +175,13 @@ class SinkSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     tcp_user_timeout_seconds: Annotated[
         int, Meta(ge=1, le=3_600, description="How long unanswered data may stay on the wire before the link is dead.")
     ] = 30
+    pooled: Annotated[
+        bool,
+        Meta(
+            description="The database is reached through a pooler that shares its connections (RDS Proxy, PgBouncer "
+            "in transaction mode): limits are set in each transaction, and nothing is set on the session."
+        ),
+    ] = False
     ledger_days: Annotated[
         int,
         Meta(

@@ -20,10 +20,17 @@ from sofetch.settings import SinkSettings
 MINIMUM_VERSION = 130_000
 
 
-def connect(dsn: str, sink: SinkSettings, *, role: str = "") -> psycopg.Connection[Any]:
+# READ COMMITTED whatever the role's default is: the ledger must see what others committed while we waited for them.
+# Not READ WRITE: default_transaction_read_only is how an old primary is fenced off. Deferred constraints are checked
+# with each row, or COMMIT would fail and blame nobody.
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; SET CONSTRAINTS ALL IMMEDIATE"
+
+
+def connect(dsn: str, sink: SinkSettings, *, role: str = "", pooled: bool = False) -> psycopg.Connection[Any]:
     """A connection in autocommit, its limits set. ``role`` is a suffix of the application name.
 
-    Raises SinkUnavailable or SinkRefused. What the connection string itself says wins over the settings.
+    With ``pooled`` nothing is set on the session, which other clients share: each transaction is to begin with
+    ``beginning``. Raises SinkUnavailable or SinkRefused. What the connection string itself says wins over the settings.
     """
     given = {name: value for name, value in conninfo_to_dict(dsn).items() if value is not None}
     try:
@@ -31,11 +38,39 @@ def connect(dsn: str, sink: SinkSettings, *, role: str = "") -> psycopg.Connecti
     except psycopg.Error as error:
         raise _unreachable(error, given) from None
     try:
-        _set_up(connection, given, sink)
+        # jsonb cells are JSON text already: pass the bytes through.
+        set_json_dumps(_as_it_is, connection)
+        if pooled:
+            _require_plain_path(connection)
+        else:
+            _set_up(connection, given, sink)
     except psycopg.Error as error:
         connection.close()
         raise sink_error(error) from None
+    except BaseException:
+        connection.close()
+        raise
     return connection
+
+
+def beginning(sink: SinkSettings) -> bytes:
+    """What begins a transaction of the loader's. Behind a pooler its limits are set here and end with it.
+
+    All in one message: it costs no round trip more.
+    """
+    if not sink.pooled:
+        return BEGIN.encode()
+    limits = "".join(f"; SET LOCAL {name} = '{value}'" for name, value in _limits(sink).items())
+    return BEGIN.encode() + limits.encode() + b"; " + _session(lasting=False)
+
+
+def is_alive(connection: psycopg.Connection[Any]) -> bool:
+    """Whether the server still answers on it. Takes a round trip, and ``tcp_user_timeout_seconds`` at worst."""
+    try:
+        connection.execute("SELECT 1")
+    except psycopg.Error:
+        return False
+    return True
 
 
 def sink_error(error: psycopg.Error) -> SinkUnavailable | SinkRefused:
@@ -139,21 +174,37 @@ def _set_up(connection: psycopg.Connection[Any], given: dict[str, Any], sink: Si
 
     Limits that the connection string's own ``options`` name stay as they are.
     """
-    limits = {
+    options = str(given.get("options", ""))
+    wanted = {name: value for name, value in _limits(sink).items() if name not in options}
+    names, values = list(wanted), list(wanted.values())
+    connection.execute(
+        "SELECT set_config(n, v, false) FROM unnest(%s::text[], %s::text[]) AS s (n, v)", [names, values]
+    )
+    connection.execute(_session(lasting=True))
+
+
+def _limits(sink: SinkSettings) -> dict[str, str]:
+    return {
         "statement_timeout": f"{sink.statement_timeout_seconds}s",
         "lock_timeout": f"{sink.lock_timeout_seconds}s",
         "idle_in_transaction_session_timeout": f"{sink.statement_timeout_seconds}s",
         "log_parameter_max_length_on_error": "0",
     }
-    options = str(given.get("options", ""))
-    wanted = {name: value for name, value in limits.items() if name not in options}
-    names, values = list(wanted), list(wanted.values())
-    connection.execute(
-        "SELECT set_config(n, v, false) FROM unnest(%s::text[], %s::text[]) AS s (n, v)", [names, values]
-    )
-    connection.execute(statement("session"))
-    # jsonb cells are JSON text already: pass the bytes through.
-    set_json_dumps(_as_it_is, connection)
+
+
+def _session(*, lasting: bool) -> bytes:
+    """What a session must be, or only the transaction that has begun."""
+    return statement("session").replace(b"{local}", b"false" if lasting else b"true")
+
+
+def _require_plain_path(connection: psycopg.Connection[Any]) -> None:
+    """A path that leads to our schema is mended in a session of our own, and not where others share it."""
+    row = connection.execute("SELECT 'sofetch' = ANY (current_schemas(false)), current_user").fetchone()
+    if row is not None and row[0]:
+        raise SinkRefused(
+            f"the search path of the role {row[1]} leads to the schema sofetch, and [sink] pooled sets no other",
+            hint=f"ALTER ROLE {row[1]} SET search_path = public",
+        )
 
 
 def _as_it_is(document: bytes) -> bytes:

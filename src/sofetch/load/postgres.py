@@ -16,7 +16,7 @@ from psycopg import Connection
 from sofetch.errors import SinkUnavailable
 from sofetch.faults import crash_point
 from sofetch.load.batch import Batch, Committed, Fault, batch_of, results
-from sofetch.load.connection import connect, require_version, sink_error
+from sofetch.load.connection import beginning, connect, is_alive, require_version, sink_error
 from sofetch.load.ledger import Ledger, keep_partitions
 from sofetch.load.poison import find_faults
 from sofetch.load.quarantining import count_attempts, store_rejections
@@ -32,11 +32,6 @@ PARTITIONS_EVERY_SECONDS = 6 * 3_600.0
 PARTITIONS_AGAIN_SECONDS = 120.0
 MOST_SEARCHES = 20
 """How often poison is looked for in one batch. Each search but the first needs others to change the table meanwhile."""
-
-# READ COMMITTED whatever the role's default is: the ledger must see what others committed while we waited for them.
-# Not READ WRITE: default_transaction_read_only is how an old primary is fenced off. Deferred constraints are checked
-# with each row, or COMMIT would fail and blame nobody.
-BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; SET CONSTRAINTS ALL IMMEDIATE"
 
 
 class PostgresSink:
@@ -81,6 +76,14 @@ class PostgresSink:
             raise
         return results(records, rejections, committed=committed, faults=faults)
 
+    def revive(self) -> None:
+        """Let go of a connection that died while nobody used it, so that the next ``load`` makes another.
+
+        Takes a round trip. For whoever rests between two batches; one that goes on finds out by loading.
+        """
+        if self._session is not None and not is_alive(self._session.connection):
+            self.close()
+
     def close(self) -> None:
         """Close the connection. Idempotent."""
         session, self._session = self._session, None
@@ -99,7 +102,7 @@ class PostgresSink:
 
 
 def _open_session(settings: Settings, dsn: str) -> _Session:
-    connection = connect(dsn, settings.sink)
+    connection = connect(dsn, settings.sink, pooled=settings.sink.pooled)
     try:
         require_version(connection)
         require_schema(connection)
@@ -117,6 +120,7 @@ class _Session:
     def __init__(self, connection: Connection[Any], settings: Settings, *, writer: RowWriter, pipeline_id: int) -> None:
         self.connection = connection
         self._settings = settings
+        self._begin = beginning(settings.sink)
         self._writer = writer
         self._pipeline_id = pipeline_id
         self._ledger = Ledger(settings, pipeline_id=pipeline_id)
@@ -170,7 +174,7 @@ class _Session:
 
     def _take(self, keys: list[bytes]) -> frozenset[bytes]:
         """Begin, and take the keys: all of them at once, or else those that are new."""
-        self.connection.execute(BEGIN)
+        self.connection.execute(self._begin)
         try:
             self._ledger.copy(self.connection, keys)
         except psycopg.Error as error:
@@ -179,7 +183,7 @@ class _Session:
             self._roll_back()
         else:
             return frozenset(keys)
-        self.connection.execute(BEGIN)
+        self.connection.execute(self._begin)
         return self._ledger.claim(self.connection, keys)
 
     def _search(self, batch: Batch, keys: list[bytes], rows: Mapping[bytes, Row]) -> dict[bytes, Fault]:
@@ -188,7 +192,7 @@ class _Session:
         Everything is rolled back, since the keys of faulty rows may not stay and a loader need not be allowed to
         delete; the good rows are then loaded by the plain way, in one transaction.
         """
-        self.connection.execute(BEGIN)
+        self.connection.execute(self._begin)
         fresh = self._ledger.claim(self.connection, keys)
         faults = find_faults(self.connection, self._writer, {key: rows[key] for key in batch.rows if key in fresh})
         self._require_table_as_it_was()

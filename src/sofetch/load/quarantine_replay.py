@@ -18,10 +18,9 @@ from psycopg.rows import kwargs_row
 from sofetch.errors import SinkUnavailable
 from sofetch.faults import crash_point
 from sofetch.load.batch import Fault
-from sofetch.load.connection import connect, require_version, sink_error
+from sofetch.load.connection import BEGIN, connect, require_version, sink_error
 from sofetch.load.ledger import Ledger, as_uuid_array
 from sofetch.load.poison import find_faults
-from sofetch.load.postgres import BEGIN
 from sofetch.load.quarantine_selection import Selection, known_pipeline
 from sofetch.load.registry import Fingerprint, check_fingerprints, require_schema
 from sofetch.load.rows import Row, RowWriter, row_writer

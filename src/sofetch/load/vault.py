@@ -18,7 +18,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row, kwargs_row
 
 from sofetch.errors import SinkRefused, SinkUnavailable, SofetchError
-from sofetch.load.connection import connect, require_version, sink_error
+from sofetch.load.connection import beginning, connect, is_alive, require_version, sink_error
 from sofetch.load.migrations import VAULT, applied_migration, latest_migration
 from sofetch.load.statements import statement
 from sofetch.record import StoredValue, Vaulted
@@ -71,7 +71,12 @@ class VaultStore:
         if not vaulted.entries:
             return 0
         with _Mapped(self):
-            row = self._ready().execute(statement("vault/store"), _columns(vaulted)).fetchone()
+            connection = self._ready()
+            if self._limits.pooled:  # else it is one statement, which needs no transaction of its own
+                connection.execute(beginning(self._limits))
+            row = connection.execute(statement("vault/store"), _columns(vaulted)).fetchone()
+            if self._limits.pooled:
+                connection.execute("COMMIT")
         return int(row[0]) if row else 0
 
     def find(self, domain: str, token: str) -> list[StoredValue]:
@@ -94,6 +99,11 @@ class VaultStore:
             row = cursor.execute(statement("vault/destroy_subject"), {"subject": subject}).fetchone() or {}
         return Destroyed(keys=int(row["keys"]), values=int(row["values"]))
 
+    def revive(self) -> None:
+        """Let go of a connection that died while nobody used it; see ``PostgresSink.revive``."""
+        if self._connection is not None and not is_alive(self._connection):
+            self.close()
+
     def close(self) -> None:
         """Close the connection. Idempotent."""
         connection, self._connection = self._connection, None
@@ -107,7 +117,7 @@ class VaultStore:
 
     def _ready(self) -> Connection[Any]:
         if self._connection is None or self._connection.closed:
-            self._connection = connect(self._dsn, self._limits, role=" vault")
+            self._connection = connect(self._dsn, self._limits, role=" vault", pooled=self._limits.pooled)
         return self._connection
 
 

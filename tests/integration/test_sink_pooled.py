@@ -1,0 +1,76 @@
+"""Behind a pooler nothing is left on a session that others share, and each transaction has its limits all the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from loading import login_rows, logins, names_of, open_sink, query, rejection
+from sofetch.errors import SinkRefused
+from sofetch.load.postgres import PostgresSink
+from sofetch.load.schema import apply_schema
+
+LIMITS = (
+    "concat_ws(' ', current_setting('statement_timeout'), current_setting('lock_timeout'), "
+    "current_setting('log_parameter_max_length_on_error'), current_setting('synchronous_commit'))"
+)
+
+
+def _always(dsn: str, setting: str) -> None:
+    """What a session begins with in this database. The role is called as our schema, so its path must be given."""
+    name = str(conninfo_to_dict(dsn)["dbname"])
+    query(dsn, f"ALTER DATABASE {name} SET {setting}")
+
+
+def test_limits_are_of_the_transaction_and_the_session_stays_as_it_came(database: str) -> None:
+    _always(database, "search_path = public")
+    _always(database, "synchronous_commit = off")
+    settings = logins(pooled=True, statement_timeout_seconds=7, lock_timeout_seconds=3)
+    apply_schema(settings, dsn=database)
+    query(database, f"ALTER TABLE user_logins ADD COLUMN limits text DEFAULT {LIMITS}")
+    with open_sink(settings, database, schema=False) as sink:
+        assert sink._session is not None
+        before = sink._session.connection.execute(f"SELECT {LIMITS}".encode()).fetchone()
+        assert names_of(sink.load(login_rows(2), [rejection()])) == ["Loaded", "Loaded", "Rejected"]
+        assert sink._session.connection.execute(f"SELECT {LIMITS}".encode()).fetchone() == before
+    assert query(database, "SELECT DISTINCT limits FROM user_logins") == [("7s 3s 0 on",)]
+    assert before == ("0 0 -1 off",)
+
+
+def test_nothing_that_pins_a_session_is_said(database: str, postgres_log: Path) -> None:
+    _always(database, "search_path = public")
+    settings = logins(pooled=True)
+    apply_schema(settings, dsn=database)
+    begin = postgres_log.stat().st_size
+    with open_sink(settings, database, schema=False) as sink:
+        rows = login_rows(3)
+        sink.load(rows, [rejection()])
+        sink.load(rows, [])
+    with postgres_log.open("rb") as log:
+        log.seek(begin)
+        said = log.read().lower()
+    assert b"set local statement_timeout" in said
+    for pinning in (b"set session", b", false)", b"prepare", b"temporary", b"discard", b"listen", b"pg_advisory_lock"):
+        assert pinning not in said.replace(b"current_schemas(false)", b""), pinning
+
+
+def test_a_search_path_to_our_schema_is_refused_and_not_mended(database: str) -> None:
+    settings = logins(pooled=True)
+    apply_schema(settings, dsn=database)
+    _always(database, "search_path = sofetch, public")
+    with pytest.raises(SinkRefused, match="search path") as refused:
+        PostgresSink(settings, dsn=database).prepare([])
+    assert "ALTER ROLE" in refused.value.hint
+
+
+def test_a_connection_that_died_at_rest_is_replaced_and_a_sound_one_is_kept(database: str) -> None:
+    with open_sink(logins(), database) as sink:
+        kept = sink._session
+        sink.revive()
+        assert sink._session is kept
+        query(database, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sofetch'")
+        sink.revive()
+        assert sink._session is None
+        assert names_of(sink.load(login_rows(1), [])) == ["Loaded"]
