@@ -15,8 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from sofetch.errors import SourceRefused, SourceUnavailable
-from sofetch.source.clerk import in_group_order
-from sofetch.source.transport import EntryFailure, RawMessage, Transport, VisibilityChange
+from sofetch.source.transport import EntryFailure, RawMessage, Transport, VisibilityChange, in_group_order
 
 SAID = "canary@example.org"
 """What the hostile answers are full of."""

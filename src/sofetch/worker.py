@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from sofetch import events as told
+from sofetch.account import account_of, events_of
 from sofetch.ack import Acknowledgement, decide
 from sofetch.breaker import Breakers
 from sofetch.calls import Calls
@@ -20,7 +21,7 @@ from sofetch.faults import crash_point
 from sofetch.outages import Outages
 from sofetch.pipeline import Processed, Steps, process
 from sofetch.ports import Clock, Source
-from sofetch.record import Duplicate, Expanded, Loaded, Message, Outcome, Rejected, Retry
+from sofetch.record import Message
 from sofetch.settings import BatchSettings
 from sofetch.stopping import Stop
 
@@ -138,29 +139,14 @@ class Worker:
         self._source.acknowledge(Acknowledgement(release=ids, release_after_seconds=self._release_after_seconds))
 
     def _tell(self, messages: Sequence[Message], done: Processed, seconds: float) -> None:
-        counts, rejected = _counted(done.outcomes)
-        now_ms = self._clock.now_ms()
+        account = account_of(done.outcomes)
         self._counts["batches"] += 1
-        self._counts.update(counts)
-        for (reason, field), count in rejected.items():
+        for name in ("loaded", "duplicates", "quarantined", "released"):
+            self._counts[name] += getattr(account, name)
+        for (reason, _), count in account.reasons.items():
             self._reasons[reason] += count
-            self._events.emit(told.MessagesQuarantined(reason=reason, field=field, count=count))
-        for breakage in done.broke:
-            self._events.emit(told.Unexpected(error=breakage.error, place=breakage.place))
-        for column, count in done.not_of_kind.items():
-            self._events.emit(told.ValuesNotOfKind(column=column, count=count))
-        self._events.emit(
-            told.BatchDone(
-                messages=len(messages),
-                loaded=counts["loaded"],
-                duplicates=counts["duplicates"],
-                quarantined=counts["quarantined"],
-                retried=counts["released"],
-                body_bytes=sum(len(message.body) for message in messages),
-                milliseconds=round(seconds * 1000),
-                oldest_age_ms=max((now_ms - m.sent_ms for m in messages if m.sent_ms is not None), default=None),
-            )
-        )
+        for event in events_of(messages, done, account, seconds=seconds, now_ms=self._clock.now_ms()):
+            self._events.emit(event)
 
     def _patient(self, patience_seconds: float | None) -> Outages:
         return Outages(
@@ -185,16 +171,3 @@ class Worker:
             quarantined_by_reason=dict(self._reasons),
             away=list(self._breakers.away()),
         )
-
-
-def _counted(outcomes: Sequence[Outcome]) -> tuple[Counter[str], Counter[tuple[str, str | None]]]:
-    """Records by what became of them, and the quarantined by reason and field. A message may stand for many records."""
-    kinds = Counter(type(outcome) for outcome in outcomes)
-    rejected = Counter((one.reason.value, one.field) for one in outcomes if isinstance(one, Rejected))
-    counts = Counter(loaded=kinds[Loaded], duplicates=kinds[Duplicate], released=kinds[Retry])
-    for one in outcomes if kinds[Expanded] else ():
-        if isinstance(one, Expanded):
-            counts.update(loaded=one.loaded, duplicates=one.duplicates)
-            rejected.update({(reason.value, field): count for (reason, field), count in one.quarantined.items()})
-    counts["quarantined"] = rejected.total()
-    return counts, rejected

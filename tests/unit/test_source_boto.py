@@ -12,9 +12,10 @@ from botocore.parsers import ResponseParserError
 
 from sofetch.errors import SourceRefused, SourceUnavailable
 from sofetch.settings import SourceSettings
-from sofetch.source.boto import parse_deliveries, parse_failures, parse_messages, queue_name
+from sofetch.source.boto import parse_deliveries, parse_failures, parse_messages
 from sofetch.source.boto_client import Clients, _region_of
-from sofetch.source.boto_errors import BadAnswer, mapped, source_error
+from sofetch.source.boto_errors import mapped, source_error
+from sofetch.source.forms import BadAnswer, queue_name
 from sofetch.source.transport import EntryFailure
 
 CANARY = "canary@example.org"

@@ -12,19 +12,8 @@ from typing import Final
 import msgspec
 
 from sofetch.record import Private
-from sofetch.source.boto import (
-    HANDLE,
-    ID,
-    NUMBER,
-    SEQUENCE_NUMBER,
-    SYSTEM_ATTRIBUTES,
-    is_whole,
-    one_answer,
-    optional,
-    parse_deliveries,
-    parse_failures,
-    said,
-)
+from sofetch.source.boto import SYSTEM_ATTRIBUTES, one_answer, parse_deliveries, parse_failures
+from sofetch.source.forms import HANDLE, ID, NUMBER, SEQUENCE_NUMBER, is_whole, optional, said
 from sofetch.source.transport import MAX_BATCH_ENTRIES, EntryFailure, RawMessage, VisibilityChange
 
 _encode: Final = msgspec.json.Encoder().encode

@@ -6,14 +6,25 @@ Owns the shapes of SQS's requests and answers. Must not retry, remember messages
 from __future__ import annotations
 
 import difflib
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from sofetch.errors import SofetchError, SourceRefused
 from sofetch.source.boto_client import Clients
-from sofetch.source.boto_errors import UNREADABLE, BadAnswer, code_of, mapped
+from sofetch.source.boto_errors import UNREADABLE, code_of, mapped
+from sofetch.source.forms import (
+    ANYTHING,
+    HANDLE,
+    ID,
+    NUMBER,
+    SEQUENCE_NUMBER,
+    BadAnswer,
+    is_whole,
+    optional,
+    queue_name,
+    said,
+)
 from sofetch.source.interrupt import LongPolls
 from sofetch.source.recipe import Recipe, recipe_of
 from sofetch.source.transport import (
@@ -30,13 +41,7 @@ if TYPE_CHECKING:
 SYSTEM_ATTRIBUTES: Final = ("SentTimestamp", "ApproximateReceiveCount", "MessageGroupId", "SequenceNumber")
 """What a receive asks for of a message besides its body and its own attributes."""
 
-# The forms of what SQS says. Nothing else is to reach the fleets, the ledger or the database.
-ID: Final = re.compile(r"[!-~]{1,128}")
-HANDLE: Final = re.compile(r"[ -~]{1,8192}")
-NUMBER: Final = re.compile(r"[0-9]{1,15}")
-SEQUENCE_NUMBER: Final = re.compile(r"[0-9]{1,39}")
 _URL: Final = re.compile(r"https?://[!-~]{1,2000}")
-_ANYTHING: Final = re.compile(r".*", re.DOTALL)
 
 
 def find_queue(client: SQSClient, queue: str) -> str:
@@ -51,11 +56,6 @@ def find_queue(client: SQSClient, queue: str) -> str:
             raise
         hint = _similar_queues(client, queue) or error.hint
         raise SourceRefused(error.what, hint=hint, code=error.code) from None
-
-
-def queue_name(queue: str) -> str:
-    """The name of a queue given by name or URL."""
-    return queue.rstrip("/").rsplit("/", 1)[-1]
 
 
 class BotoTransport:
@@ -184,11 +184,6 @@ def parse_failures(answer: Mapping[str, Any], *, entries: int) -> list[EntryFail
     return [*failures.values(), *(EntryFailure(at, "unanswered", False) for at in unanswered)]
 
 
-def is_whole(body: bytes, md5: str | None) -> bool:
-    """Whether the body is what was sent; botocore does not check. A microsecond for most, 1.5 ms for a whole MiB."""
-    return md5 is None or hashlib.md5(body, usedforsecurity=False).hexdigest() == md5
-
-
 def _similar_queues(client: SQSClient, name: str) -> str:
     """A question, if there is a queue of a similar name and we may know of it."""
     try:
@@ -215,21 +210,9 @@ def _parse_message(message: Mapping[str, Any]) -> RawMessage:
         group_id=optional(system.get("MessageGroupId"), ID),
         sequence_number=optional(sequence_number, SEQUENCE_NUMBER),
         attributes={
-            name: said(attribute["StringValue"], _ANYTHING)
+            name: said(attribute["StringValue"], ANYTHING)
             for name, attribute in (message.get("MessageAttributes") or {}).items()
             if attribute.get("StringValue") is not None
         },
         whole=whole,
     )
-
-
-def optional(text: object, form: re.Pattern[str]) -> str | None:
-    """The same for a text that may be missing."""
-    return None if text is None else said(text, form)
-
-
-def said(text: object, form: re.Pattern[str]) -> str:
-    """The text, if it is one and of the form that SQS gives it."""
-    if not isinstance(text, str) or form.fullmatch(text) is None:
-        raise BadAnswer
-    return text

@@ -62,10 +62,6 @@ UNREADABLE = (ResponseParserError, ValueError, TypeError, LookupError, Attribute
 """What botocore and we raise over an answer that is not SQS's: whoever wrote its parsers trusted the server."""
 
 
-class BadAnswer(ValueError):
-    """A server said what SQS never says. Holds nothing of it."""
-
-
 @contextmanager
 def mapped(doing: str, *, setting_up: bool = False) -> Iterator[None]:
     """Run one vendor call; ``doing`` completes «cannot …», names the queue at most.

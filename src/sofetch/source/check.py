@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from sofetch.errors import SofetchError
 from sofetch.findings import Finding, Severity
 from sofetch.settings import BatchSettings, SourceSettings
-from sofetch.source.boto import queue_name
+from sofetch.source.forms import queue_name
 from sofetch.source.opening import no_fast_path
 from sofetch.source.queue import Action, QueueAttributes, QueueControl
 

@@ -17,7 +17,7 @@ from sofetch.record import Message
 from sofetch.source.agenda import Agenda, Call, Tally, Work
 from sofetch.source.pace import Pace, Poll
 from sofetch.source.registry import Held, Registry, Reservation, Stage
-from sofetch.source.transport import EntryFailure, RawMessage
+from sofetch.source.transport import EntryFailure, RawMessage, in_group_order
 from sofetch.source.trouble import Trouble
 
 
@@ -276,13 +276,3 @@ class Clerk:
         for trouble in (self._receives, *self._works.values()):
             if trouble.worth_telling is not None:
                 raise trouble.worth_telling.with_traceback(None)
-
-
-def in_group_order(raws: Sequence[RawMessage]) -> Sequence[RawMessage]:
-    """The messages of a FIFO queue by sequence number; others as they came.
-
-    SQS gives a group's next messages only once those in flight are settled, so order within one answer is enough.
-    """
-    if any(raw.fifo_group is None for raw in raws):
-        return raws
-    return sorted(raws, key=lambda raw: raw.sequence)

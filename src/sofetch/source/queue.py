@@ -17,9 +17,10 @@ from sofetch.errors import SourceRefused, SourceUnavailable
 from sofetch.record import Message
 from sofetch.settings import SourceSettings
 from sofetch.source import sending
-from sofetch.source.boto import find_queue, parse_messages, queue_name
+from sofetch.source.boto import find_queue, parse_messages
 from sofetch.source.boto_client import Clients, is_aws
 from sofetch.source.boto_errors import error_code, mapped, source_error
+from sofetch.source.forms import queue_name
 from sofetch.source.recipe import NoRecipe, recipe_of
 from sofetch.source.sending import MessagesRefused
 from sofetch.source.transport import MAX_BATCH_ENTRIES

@@ -21,9 +21,10 @@ from sofetch.errors import ConfigError, SourceRefused, SourceUnavailable
 from sofetch.faults import crash_point
 from sofetch.record import Message, Private
 from sofetch.settings import SourceSettings
-from sofetch.source.boto import find_queue, parse_failures, parse_messages, queue_name
+from sofetch.source.boto import find_queue, parse_failures, parse_messages
 from sofetch.source.boto_client import Clients
 from sofetch.source.boto_errors import mapped
+from sofetch.source.forms import queue_name
 from sofetch.source.queue import QueueControl
 from sofetch.source.transport import MAX_BATCH_ENTRIES, MAX_MESSAGE_BYTES
 

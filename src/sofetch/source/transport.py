@@ -71,6 +71,16 @@ class RawMessage(Private, frozen=True, kw_only=True):
         )
 
 
+def in_group_order(raws: Sequence[RawMessage]) -> Sequence[RawMessage]:
+    """The messages of a FIFO queue by sequence number; others as they came.
+
+    SQS gives a group's next messages only once those in flight are settled, so order within one answer is enough.
+    """
+    if any(raw.fifo_group is None for raw in raws):
+        return raws
+    return sorted(raws, key=lambda raw: raw.sequence)
+
+
 class VisibilityChange(Private, frozen=True):
     """One entry of a ChangeMessageVisibilityBatch: visible again in ``seconds`` from now (0: at once)."""
 

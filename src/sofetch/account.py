@@ -1,0 +1,69 @@
+"""What a batch came to: counted by outcome, and told as events. The same in every shell.
+
+Owns the counting, in which a message may stand for many records. Pure: it emits nothing itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from sofetch import events as told
+from sofetch.events import Event
+from sofetch.pipeline import Processed
+from sofetch.record import Duplicate, Expanded, Loaded, Message, Outcome, Rejected, Retry
+
+
+class Account(Struct, frozen=True, kw_only=True):
+    """Records by what became of them; ``reasons`` has the quarantined by reason and field, ``released`` messages."""
+
+    loaded: int
+    duplicates: int
+    released: int
+    reasons: Counter[tuple[str, str | None]]
+
+    @property
+    def quarantined(self) -> int:
+        """All that were quarantined."""
+        return self.reasons.total()
+
+
+def account_of(outcomes: Sequence[Outcome]) -> Account:
+    """The account of one batch."""
+    kinds = Counter(type(outcome) for outcome in outcomes)
+    reasons = Counter[tuple[str, str | None]](
+        (one.reason.value, one.field) for one in outcomes if isinstance(one, Rejected)
+    )
+    expanded = [one for one in outcomes if isinstance(one, Expanded)] if kinds[Expanded] else []
+    for one in expanded:
+        reasons.update({(reason.value, field): count for (reason, field), count in one.quarantined.items()})
+    return Account(
+        loaded=kinds[Loaded] + sum(one.loaded for one in expanded),
+        duplicates=kinds[Duplicate] + sum(one.duplicates for one in expanded),
+        released=kinds[Retry],
+        reasons=reasons,
+    )
+
+
+def events_of(
+    messages: Sequence[Message], done: Processed, account: Account, *, seconds: float, now_ms: int
+) -> Iterator[Event]:
+    """What is worth telling of a batch that took so long and is durable now."""
+    for (reason, field), count in account.reasons.items():
+        yield told.MessagesQuarantined(reason=reason, field=field, count=count)
+    for breakage in done.broke:
+        yield told.Unexpected(error=breakage.error, place=breakage.place)
+    for column, count in done.not_of_kind.items():
+        yield told.ValuesNotOfKind(column=column, count=count)
+    yield told.BatchDone(
+        messages=len(messages),
+        loaded=account.loaded,
+        duplicates=account.duplicates,
+        quarantined=account.quarantined,
+        retried=account.released,
+        body_bytes=sum(len(message.body) for message in messages),
+        milliseconds=round(seconds * 1000),
+        oldest_age_ms=max((now_ms - m.sent_ms for m in messages if m.sent_ms is not None), default=None),
+    )
