@@ -55,6 +55,12 @@ class KeyringError(SofetchError):
     exit_code = ExitCode.KEYS
 
 
+class EventError(SofetchError):
+    """What a function was invoked with is no batch of this queue's messages. Nothing of it was loaded."""
+
+    code = "event"
+
+
 class SourceUnavailable(SofetchError):
     """The queue does not answer, throttles, or answers with an error that may pass."""
 

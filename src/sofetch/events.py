@@ -103,6 +103,21 @@ class MessagesDamaged(Event, frozen=True, kw_only=True):
         yield "sofetch_damaged_messages_total", "", self.count
 
 
+class LeftForTime(Event, frozen=True, kw_only=True):
+    """A function's time was nearly over: these messages were not tried, and come again."""
+
+    count: int
+
+    @property
+    def level(self) -> Level:
+        """The function's timeout is too short for its batches, or the database slow."""
+        return "warning"
+
+    def measures(self) -> Iterator[Measure]:
+        """Such messages."""
+        yield "sofetch_left_for_time_total", "", self.count
+
+
 class ValuesNotOfKind(Event, frozen=True, kw_only=True):
     """Personal values of a column were not of its kind and were tokenised as plain strings, by policy."""
 

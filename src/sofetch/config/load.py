@@ -27,7 +27,7 @@ from sofetch.settings import Settings
 CONFIG_VARIABLE: Final = "SOFETCH_CONFIG"
 DEFAULT_FILE: Final = "sofetch.toml"
 
-_MAX_FILE_BYTES = 8_388_608
+MAX_FILE_BYTES: Final = 8_388_608
 _SYNTAX_PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
 
 
@@ -39,6 +39,11 @@ def load_config(path: str | os.PathLike[str] | None = None, *, environ: Mapping[
     environ = os.environ if environ is None else environ
     file = _choose(path, environ)
     return load_text(_read(file), file=str(file), environ=environ)
+
+
+def load_content(content: bytes, *, file: str, environ: Mapping[str, str]) -> Settings:
+    """As ``load_config``, of what a file that is kept elsewhere holds; ``file`` is the name that errors give it."""
+    return load_text(_checked(content, file), file=file, environ=environ)
 
 
 def load_text(text: str, *, file: str = DEFAULT_FILE, environ: Mapping[str, str] | None = None) -> Settings:
@@ -76,19 +81,19 @@ def _choose(path: str | os.PathLike[str] | None, environ: Mapping[str, str]) -> 
 def _read(file: Path) -> str:
     try:
         with file.open("rb") as stream:
-            content = stream.read(_MAX_FILE_BYTES + 1)
+            content = stream.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         hint = f"`sofetch init` writes one; -c FILE or {CONFIG_VARIABLE} names another"
         raise ConfigError(f"there is no configuration file {file}", hint=hint, code="config_missing") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         why = getattr(error, "strerror", None) or "its name is not one"
         raise ConfigError(f"the configuration file {file} cannot be read: {why}", hint="name a readable file") from None
-    if len(content) > _MAX_FILE_BYTES:
+    return _checked(content, str(file))
+
+
+def _checked(content: bytes, file: str) -> str:
+    if len(content) > MAX_FILE_BYTES:
         raise ConfigError(f"{file} is larger than 8 MiB", hint="name a configuration file, not data")
-    return _decode(content, file)
-
-
-def _decode(content: bytes, file: Path) -> str:
     try:
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
