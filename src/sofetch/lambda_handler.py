@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Final
 
 from sofetch.aws_lambda.batch import failure
 from sofetch.aws_lambda.function import BatchResponse, Context, Function
@@ -17,6 +18,9 @@ from sofetch.errors import EventError, SofetchError, place_of
 from sofetch.events import Events
 from sofetch.log import contain_stray_output, log_writer
 from sofetch.settings import LogSettings
+
+_OF_THE_INVOCATION: Final = frozenset({EventError.code, "no_time"})
+"""Codes of errors that say nothing against what is kept. To begin anew takes time, which is what ``no_time`` lacks."""
 
 
 def handler(event: object, context: Context) -> BatchResponse:
@@ -51,9 +55,10 @@ class _Environment:
         return self._function
 
     def failed(self, error: Exception) -> None:
-        """Tell of it, and begin anew next time, unless it is the event's own fault."""
+        """Tell of it, and begin anew next time, unless that would mend nothing."""
         self._events.emit(failure(error))
-        if self._function is not None and not isinstance(error, EventError):
+        blameless = isinstance(error, SofetchError) and error.code in _OF_THE_INVOCATION
+        if self._function is not None and not blameless:
             self._function.close()
             self._function = None
 
