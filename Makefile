@@ -15,7 +15,7 @@ SETUP = PYTHON="$(PYTHON)" sh .ci/venv "$(VENV)"
 TESTS = PYTHONPATH=tests $(BIN)/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast bench bench-check fuzz soak simulate faults mutations check format docs lock clean setup-demo setup-dev setup-bench old-sqs
+.PHONY: help demo test test-fast bench bench-check fuzz soak simulate faults mutations check format docs lambda lock clean setup-demo setup-dev setup-bench old-sqs
 # Every target works in the one environment: `make -j` must not build it twice at once.
 .NOTPARALLEL:
 
@@ -70,12 +70,17 @@ format: setup-dev ## Format the code and mend what the linter can
 docs: setup-dev ## Write anew what in docs/ is derived from the code
 	@$(BIN)/python docs/generate.py
 
+lambda: setup-dev ## Build and check the package for AWS Lambda (ARGS="--python 3.13 --architecture arm64")
+	@$(BIN)/python deploy/lambda/build.py $(ARGS)
+
 lock: ## Choose and lock the versions of all dependencies anew (needs uv)
 	@command -v $(UV) > /dev/null || { echo "lock: needs uv (pip install uv), or name it: make lock UV=/path/to/uv"; exit 1; }
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		pyproject.toml --extra embedded --group dev -o requirements/dev.txt
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		pyproject.toml --extra embedded --group build -c requirements/dev.txt -o requirements/demo.txt
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		--group lambda -c requirements/dev.txt -o requirements/lambda.txt
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		bench/peers/requirements.in -o requirements/bench.txt
 
