@@ -39,6 +39,13 @@ def test_every_share_of_bad_rows_is_measured_for_every_constraint() -> None:
 
 
 @pytest.mark.slow
+def test_an_invocation_of_the_function_is_measured_for_each_size_of_event() -> None:
+    document = run("lambda_function.py", "--records", "10", "20", "--runs", "1")
+    assert [it["records"] for it in document["results"]["warm"]] == [10, 20]
+    assert set(document["machine"]) >= MACHINE
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which(os.environ.get("CC", "cc")) is None, reason="no C compiler here")
 def test_the_search_finds_an_unkeyed_address_in_its_sample_and_says_that_the_rest_is_extrapolated() -> None:
     document = run("unkeyed_ipv4.py", "--sample", str(2**21 + 5))

@@ -85,8 +85,8 @@ class Invocation:
             held_up |= {message.fifo_group for message in taken if message.id not in self._durable} - {None}
 
     def _take(self, messages: Sequence[Message]) -> bool:
-        """Load a batch; False if nothing more is to be tried. An error is raised only while nothing is durable: a whole
-        batch that fails lets the mapping slow down, but what is durable must not come again and wear out its receives.
+        """Load a batch; False if nothing more is to be tried. An error is raised only while nothing is durable: what is
+        must not come again, or it wears out its receives and is buried although it is in the table.
         """
         try:
             self._process(messages)
