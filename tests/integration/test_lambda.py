@@ -149,11 +149,13 @@ def test_a_connection_that_died_between_invocations_is_replaced_and_nothing_fail
 ) -> None:
     function.result(event([login("before-1")]))
     before = stage.sessions()
+    told = len(function.logged())
     query(stage.dsn, SESSIONS.replace("SELECT pid", "SELECT pg_terminate_backend(pid, 5000)"))
     assert failed_ids(function.result(event(logins("after-", 3)))) == []
     assert len(stage.users("after-")) == 3
     assert not set(stage.sessions()) & set(before)
     assert last_metrics(function)["Failures"] == 0
+    assert "outage" not in function.logged()[told:]
 
 
 def test_what_a_person_must_mend_is_raised_and_once_mended_the_same_environment_goes_on(

@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
-from lambda_runtime.events import event, record
-from masking import settings
+from lambda_runtime.events import damaged, event, record
+from masking import masker, settings
 from sofetch import lambda_handler
 from sofetch.aws_lambda.function import Function
+from sofetch.decode import compile_decoder
 from sofetch.errors import ConfigError, EventError, SinkUnavailable, SofetchError
+from sofetch.events import Events
+from sofetch.pipeline import Steps
+from sofetch.settings import ColumnSettings
+from sofetch.testing import FakeClock, MemorySink
 
 CANARY = "198.51.100.77"
 SLOW_OR_FOREIGN = {
@@ -42,6 +48,57 @@ class Broken:
 
     def close(self) -> None:
         self.closed += 1
+
+
+class Store:
+    """A connection that remembers what was done to it."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def revive(self) -> None:
+        self.done.append("asked")
+
+    def close(self) -> None:
+        self.done.append("closed")
+
+
+@pytest.mark.parametrize(("idle_seconds", "done"), [(0.0, "asked"), (239.0, "asked"), (241.0, "closed")])
+def test_a_connection_is_asked_before_use_and_one_that_rested_for_long_is_replaced(
+    idle_seconds: float, done: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock, store, column = FakeClock(), Store(), ColumnSettings(name="user_id")
+    function = Function(
+        settings(column),
+        steps=Steps(compile_decoder(settings(column)), masker(column), MemorySink()),
+        stores=[store],  # type: ignore[list-item]  # a stand-in
+        clock=clock,
+        events=Events(),
+        closing=ExitStack(),
+    )
+    clock.advance(idle_seconds)
+    made = event([record("{}", queue="login-queue"), damaged(record("{}", queue="login-queue", message_id="m"))])
+    assert function.invoke(made, Remaining()) == {"batchItemFailures": [{"itemIdentifier": "m"}]}
+    assert store.done == [done]
+    metrics = json.loads(capsys.readouterr().out)
+    assert (metrics["MessagesReceived"], metrics["RowsLoaded"], metrics["Failures"]) == (2, 1, 1)
+
+
+def test_metrics_are_printed_for_an_invocation_that_fails_too(capsys: pytest.CaptureFixture[str]) -> None:
+    column, sink = ColumnSettings(name="user_id"), MemorySink()
+    sink.fail_before_commit(2)
+    function = Function(
+        settings(column),
+        steps=Steps(compile_decoder(settings(column)), masker(column), sink),
+        stores=[],
+        clock=FakeClock(),
+        events=Events(),
+        closing=ExitStack(),
+    )
+    with pytest.raises(SinkUnavailable):
+        function.invoke(event([record("{}", queue="login-queue")]), Remaining())
+    metrics = json.loads(capsys.readouterr().out)
+    assert (metrics["MessagesReceived"], metrics["RowsLoaded"], metrics["Failures"]) == (1, 0, 1)
 
 
 @pytest.fixture
