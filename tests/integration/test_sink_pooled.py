@@ -11,6 +11,11 @@ from loading import login_rows, logins, names_of, open_sink, query, rejection
 from sofetch.errors import SinkRefused
 from sofetch.load.postgres import PostgresSink
 from sofetch.load.schema import apply_schema
+from sofetch.load.vault import VaultStore
+from sofetch.load.vault_schema import apply_vault
+from sofetch.settings import SinkSettings
+from vaulting import LIMITS as LIMITS_OF_VAULT
+from vaulting import records, recovery_pair, vault_masker, vaulted_of
 
 LIMITS = (
     "concat_ws(' ', current_setting('statement_timeout'), current_setting('lock_timeout'), "
@@ -54,6 +59,26 @@ def test_nothing_that_pins_a_session_is_said(database: str, postgres_log: Path) 
     assert b"set local statement_timeout" in said
     for pinning in (b"set session", b", false)", b"prepare", b"temporary", b"discard", b"listen", b"pg_advisory_lock"):
         assert pinning not in said.replace(b"current_schemas(false)", b""), pinning
+
+
+def test_values_for_the_vault_are_committed_under_the_transactions_own_limits(vault_database: str) -> None:
+    _, public = recovery_pair()
+    vaulted = vaulted_of(vault_masker(public).mask(records(("u1", "198.51.100.7", "d1"))))
+    apply_vault(vault_database, limits=LIMITS_OF_VAULT)
+    _always(vault_database, "search_path = public")
+    query(vault_database, f"ALTER TABLE sofetch_vault.value ADD COLUMN limits text DEFAULT {LIMITS}")
+    store = VaultStore(vault_database, limits=SinkSettings(table="t", pooled=True, statement_timeout_seconds=9))
+    assert (store.store(vaulted), store.store(vaulted)) == (2, 0)
+    assert query(vault_database, "SELECT DISTINCT limits FROM sofetch_vault.value") == [("9s 10s 0 on",)]
+    kept = store._connection
+    store.revive()
+    assert store._connection is kept
+    query(
+        vault_database, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '% vault'"
+    )
+    store.revive()
+    assert store._connection is None
+    store.close()
 
 
 def test_a_search_path_to_our_schema_is_refused_and_not_mended(database: str) -> None:
