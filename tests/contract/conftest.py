@@ -17,7 +17,7 @@ from sofetch.source.opening import open_transport
 from sofetch.source.sqs import SqsSource
 from sofetch.source.transport import VisibilityChange
 from sofetch.testing import MemoryQueue, MemorySource
-from sources import Bench, Recording
+from sources import Bench, Recording, recording
 
 
 def _memory_bench(open_source: Callable[[MemoryQueue], Source]) -> Bench:
@@ -43,7 +43,7 @@ def _server_bench(
     opened: list[Recording] = []
 
     def open_source() -> Source:
-        opened.append(Recording(open_transport(settings, clock=SystemClock())))
+        opened.append(recording(open_transport(settings, clock=SystemClock())))
         return SqsSource(settings, transport=opened[-1], clock=SystemClock())
 
     with QueueControl.open(settings, create=create) as control:

@@ -68,12 +68,14 @@ def move_all(source: SqsSource, count: int) -> set[str]:
     ["500", "503", "throttled", "truncated", "reset", "wrong type", "garbage", "lost answer", "empty", *BATCH_ONLY],
 )
 def test_deletes_survive(fault: str, proxy: HttpProxy, control: QueueControl, transport: TransportName) -> None:
-    proxy.plan("DeleteMessageBatch", *[fault] * 4)
     control.send([b"x"] * 20)
     source = open_source(
         SourceSettings(queue=control.name, endpoint=proxy.url, transport=transport, wait_seconds=1), clock=SystemClock()
     )
     try:
+        assert len(move_all(source, 20)) == 20  # over connections that are open from then on
+        proxy.plan("DeleteMessageBatch", *[fault] * 4)
+        control.send([b"x"] * 20)
         assert len(move_all(source, 20)) == 20
         assert remaining(control) == 0
         assert proxy.planned("DeleteMessageBatch") == []
@@ -86,12 +88,14 @@ def test_deletes_survive(fault: str, proxy: HttpProxy, control: QueueControl, tr
     ["500", "503", "throttled", "skewed clock", "reset", "wrong type", "garbage", "empty"],
 )
 def test_receives_survive(fault: str, proxy: HttpProxy, control: QueueControl, transport: TransportName) -> None:
-    proxy.plan("ReceiveMessage", *[fault] * 4)
     control.send([b"x"] * 20)
     source = open_source(
         SourceSettings(queue=control.name, endpoint=proxy.url, transport=transport, wait_seconds=1), clock=SystemClock()
     )
     try:
+        assert len(move_all(source, 20)) == 20  # over connections that are open from then on
+        proxy.plan("ReceiveMessage", *[fault] * 4)
+        control.send([b"x"] * 20)
         assert len(move_all(source, 20)) == 20
         assert remaining(control) == 0
     finally:
@@ -102,13 +106,15 @@ def test_receives_survive(fault: str, proxy: HttpProxy, control: QueueControl, t
 def test_messages_of_an_answer_that_was_lost_come_again_and_nothing_is_deleted(
     fault: str, proxy: HttpProxy, control: QueueControl, transport: TransportName
 ) -> None:
-    proxy.plan("ReceiveMessage", fault)
     control.send([b"x"] * 10)
     settings = SourceSettings(
         queue=control.name, endpoint=proxy.url, transport=transport, wait_seconds=1, visibility_timeout_seconds=2
     )
     source = open_source(settings, clock=SystemClock())
     try:
+        assert len(move_all(source, 10)) == 10
+        proxy.plan("ReceiveMessage", fault)
+        control.send([b"x"] * 10)
         assert len(move_all(source, 10)) == 10
         assert remaining(control) == 0
     finally:
@@ -147,5 +153,5 @@ def test_a_long_poll_under_way_does_not_hold_up_closing(
         if proxy.traffic.calls["ReceiveMessage"] == 2:  # the first is short, the second takes its 20 seconds
             break
     source.close(grace_seconds=5)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("sofetch-receive")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("sofetch-")]
     assert proxy.traffic.calls["ReceiveMessage"] == 2

@@ -96,3 +96,14 @@ def test_a_call_that_was_decided_on_before_an_interruption_is_not_made() -> None
         assert server.seen.total() == 0
         assert ours.post(REQUEST, epoch=ours.epoch) == BODY
         ours.close()
+
+
+def test_a_request_that_the_socket_does_not_take_at_once_is_sent_in_pieces() -> None:
+    large = b"x" * (1 << 24)
+    with scripted(lambda _: plain(BODY)) as server:
+        ours = connections(server.port)
+        for _ in range(2):  # over a new connection, and over the same again
+            request = REQUEST.replace(b"length: 0", b"length: %d" % len(large)) + large
+            assert ours.post(request, epoch=0) == BODY
+        assert server.connected == 1
+        ours.close()

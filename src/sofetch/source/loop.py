@@ -74,16 +74,16 @@ class CallLoop:
         self._flights: dict[int, _UnderWay[list[RawMessage]] | _UnderWay[list[EntryFailure]]] = {}
         self._watched: dict[int, tuple[object, int]] = {}
         self._next_expiry = math.inf
-        self._selector = selectors.DefaultSelector()
-        self._bell, self._rung = socket.socketpair()
         self._is_rung = False
-        for end in (self._bell, self._rung):
-            end.setblocking(False)
-        self._selector.register(self._rung, selectors.EVENT_READ)
-        desk.on_change = self._ring
 
     def start(self) -> None:
         """Begin."""
+        self._selector = selectors.DefaultSelector()
+        self._bell, self._rung = socket.socketpair()
+        for end in (self._bell, self._rung):
+            end.setblocking(False)
+        self._selector.register(self._rung, selectors.EVENT_READ)
+        self._desk.on_change = self._ring
         self._waiting.start()
         self._thread.start()
 
@@ -98,6 +98,7 @@ class CallLoop:
         for _ in range(self._waiting.size):
             self._tasks.put(None)
         self._waiting.join(timeout_seconds=max(0.0, deadline - self._clock.monotonic()), clock=self._clock)
+        self._bell.close()
 
     # In the thread of the loop
 
@@ -120,9 +121,9 @@ class CallLoop:
             return False
         for key, _ in self._selector.select(self._patience()):
             if key.fileobj is self._rung:
-                self._is_rung = False  # first: who rings from now on is heard by the next turn
                 with contextlib.suppress(BlockingIOError):
                     self._rung.recv(64)
+                self._is_rung = False  # not before, or what rings in between is taken for heard; the next turn looks
             else:
                 self._advance(key.fd)
         self._expire()
