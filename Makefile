@@ -56,12 +56,14 @@ faults: setup-dev ## Break everything while messages move, and count (ARGS="--se
 mutations: setup-dev ## Break the code on purpose, and see that the tests notice
 	@$(TESTS) faults.mutations $(ARGS)
 
-check: setup-dev ## Lint, formatting, types, architecture
+check: setup-dev ## Lint, formatting, types, architecture, deployment files
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet . || { echo "format: run 'make format'"; exit 1; }
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache > "$(VENV)/lint-imports.log" || { cat "$(VENV)/lint-imports.log"; exit 1; }
-	@echo "Checks passed: lint, format, types, architecture"
+	@$(BIN)/cfn-lint --non-zero-exit-code informational --include-checks I -- deploy/cloudformation/*.yaml
+	@$(BIN)/hadolint --failure-threshold style deploy/container/Dockerfile
+	@echo "Checks passed: lint, format, types, architecture, deployment files"
 
 format: setup-dev ## Format the code and mend what the linter can
 	@$(BIN)/ruff check --fix --quiet . || true
@@ -81,6 +83,9 @@ lock: ## Choose and lock the versions of all dependencies anew (needs uv)
 		pyproject.toml --extra embedded --group build -c requirements/dev.txt -o requirements/demo.txt
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		--group lambda -c requirements/dev.txt -o requirements/lambda.txt
+		pyproject.toml -c requirements/dev.txt -o requirements/run.txt
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		--group build -c requirements/dev.txt -o requirements/build.txt
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		bench/peers/requirements.in -o requirements/bench.txt
 
