@@ -30,10 +30,8 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PACKAGE = Path(sofetch.__file__).parent
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
-SHOWN = sorted(
-    [*PAGES, *(path for name in ("examples", "deploy") for path in (ROOT / name).rglob("*") if path.is_file())]
-    + [DOCS / "generate.py"]
-)
+SHIPPED = [*(ROOT / "examples").rglob("*"), *(ROOT / "deploy").rglob("*")]
+SHOWN = sorted([*PAGES, *(path for path in SHIPPED if path.is_file()), DOCS / "generate.py"])
 
 _FENCE = re.compile(r"^```(?P<info>\S*)[^\n]*\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?<!!)\[[^\]\n]+\]\((?P<target>[^)\s]+)\)")
