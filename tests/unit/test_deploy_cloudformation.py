@@ -79,6 +79,11 @@ def test_a_message_stays_invisible_for_six_times_a_call_and_its_window() -> None
     }
 
 
+def test_the_database_gives_up_before_lambda_does() -> None:
+    limit = int(_environment(LAMBDA)["SOFETCH_SINK_STATEMENT_TIMEOUT_SECONDS"])
+    assert 2 * limit < min(LAMBDA["Parameters"]["FunctionTimeoutSeconds"]["AllowedValues"])  # a load is tried twice
+
+
 def test_dead_letters_are_kept_longer_than_the_queue_keeps_them_and_the_ledger_longer_than_both() -> None:
     queues = resources(LAMBDA, "AWS::SQS::Queue")
     dead = queues["DeadLetterQueue"]["MessageRetentionPeriod"]
@@ -240,6 +245,7 @@ def test_the_variables_that_are_set_are_settings(template: dict[str, Any]) -> No
     known = {setting.env for setting in describe_settings()} | {
         "SOFETCH_CONFIG",
         "SOFETCH_SINK_DSN",
+        "SOFETCH_SINK_POOLED",
         "AWS_DEFAULT_REGION",
     }
     assert set(_environment(template)) <= known
