@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from loading import open_sink, query, row, settings_for
 from masking import K1, K2, cell_of, entry, ring
@@ -266,6 +267,22 @@ def test_check_warns_of_each_column_with_tokens_of_two_keys(database: str) -> No
     assert [finding.where for finding in found] == ["events.ip_token", "events.device_token", "events.sealed"]
     assert {finding.code for finding in found} == {"kids_mixed"}
     assert "sofetch rotate" in (found[0].hint or "")
+
+
+def test_check_passes_over_columns_that_the_loader_may_not_read(database: str) -> None:
+    load(database, range(10), OLD)
+    role = "blind_" + database.partition("dbname=")[2].split()[0]
+    query(database, f"CREATE ROLE {role} LOGIN")
+    try:
+        query(database, f"GRANT INSERT ON events TO {role}")
+        dsn = make_conninfo(database, user=role)
+        assert check_kids(SETTINGS, dsn=dsn, kid_of_scheme={"h1": "k2", "r1": "k2"}) == []
+        query(database, f"GRANT SELECT (ip_token) ON events TO {role}")
+        found = check_kids(SETTINGS, dsn=dsn, kid_of_scheme={"h1": "k2", "r1": "k2"})
+        assert [finding.where for finding in found] == ["events.ip_token"]
+    finally:
+        query(database, f"DROP OWNED BY {role}")
+        query(database, f"DROP ROLE {role}")
 
 
 def test_kids_in_use_are_told_by_column(database: str) -> None:

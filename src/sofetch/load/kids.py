@@ -82,7 +82,8 @@ def check_kids(settings: Settings, *, dsn: str, kid_of_scheme: dict[str, str]) -
     """A warning for each column that holds tokens of another key than the one that new tokens get.
 
     ``kid_of_scheme`` gives the primary's kid for ``h1`` and ``r1``. A column too large to be looked through in
-    ``LOOK_SECONDS`` is left out. Raises SinkUnavailable or SinkRefused.
+    ``LOOK_SECONDS`` is left out, as is one that this role may not read: a loader need read nothing. Raises
+    SinkUnavailable or SinkRefused.
     """
     with _reading(settings, dsn) as connection:
         table = find_table(connection, settings)
@@ -90,7 +91,9 @@ def check_kids(settings: Settings, *, dsn: str, kid_of_scheme: dict[str, str]) -
         mixed = [
             column
             for column, scheme in columns
-            if table and _has_other(connection, table, column, scheme, kid_of_scheme)
+            if table
+            and _is_readable(connection, table, column)
+            and _has_other(connection, table, column, scheme, kid_of_scheme)
         ]
     return [_mixed(settings.sink.table, column) for column in mixed]
 
@@ -103,6 +106,11 @@ def _mixed(table: str, column: str) -> Finding:
         what="it holds tokens of an earlier key, which do not join the new ones",
         hint="`sofetch rotate` upgrades them, while workers run",
     )
+
+
+def _is_readable(connection: Connection[Any], table: Table, column: str) -> bool:
+    row = connection.execute("SELECT has_column_privilege(%s::oid, %s, 'SELECT')", [table.oid, column]).fetchone()
+    return bool(row and row[0])
 
 
 def _has_other(
