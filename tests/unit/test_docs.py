@@ -29,7 +29,9 @@ from wrapping import message as wrapped_message
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PACKAGE = Path(sofetch.__file__).parent
-PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(page for name in ("docs", "examples", "deploy") for page in (ROOT / name).rglob("*.md"))]
+)
 SHIPPED = [*(ROOT / "examples").rglob("*"), *(ROOT / "deploy").rglob("*")]
 SHOWN = sorted([*PAGES, *(path for path in SHIPPED if path.is_file()), DOCS / "generate.py"])
 
