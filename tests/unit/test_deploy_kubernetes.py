@@ -193,3 +193,4 @@ def test_an_overlay_names_its_own_queue_to_worker_and_keda(overlay: Path) -> Non
     [environment] = _kustomization(overlay)["configMapGenerator"]
     variables = dict(literal.split("=", 1) for literal in environment["literals"])
     assert variables["SOFETCH_SOURCE_QUEUE"] == _patched(overlay, "/spec/triggers/0/metadata/queueURL", None)
+    assert variables["AWS_DEFAULT_REGION"] == _patched(overlay, "/spec/triggers/0/metadata/awsRegion", None)
