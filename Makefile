@@ -78,7 +78,7 @@ lambda: setup-dev ## Build and check the package for AWS Lambda (ARGS="--python 
 lock: ## Choose and lock the versions of all dependencies anew (needs uv)
 	@command -v $(UV) > /dev/null || { echo "lock: needs uv (pip install uv), or name it: make lock UV=/path/to/uv"; exit 1; }
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
-		pyproject.toml --extra embedded --group dev -o requirements/dev.txt
+		pyproject.toml --extra embedded --extra otel --group dev -o requirements/dev.txt
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		pyproject.toml --extra embedded --group build -c requirements/dev.txt -o requirements/demo.txt
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
@@ -88,6 +88,8 @@ lock: ## Choose and lock the versions of all dependencies anew (needs uv)
 		--group build -c requirements/dev.txt -o requirements/build.txt
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		bench/peers/requirements.in -o requirements/bench.txt
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		--group audit -o requirements/audit.txt
 
 clean: ## Remove the environments and everything that was made
 	@for venv in "$(VENV)" .venv-old-sqs .venv-bench; do if [ -f "$$venv/pyvenv.cfg" ]; then rm -rf "$$venv"; fi; done

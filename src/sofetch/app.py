@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from msgspec import structs
 
@@ -28,15 +28,22 @@ from sofetch.load.postgres import PostgresSink
 from sofetch.load.schema import apply_schema
 from sofetch.load.vault import VaultStore
 from sofetch.mask import compile_masker
+from sofetch.metrics import Metrics
 from sofetch.outages import Outages
 from sofetch.pipeline import Steps
-from sofetch.ports import Clock, Source
-from sofetch.serving import HttpServer, health_page
+from sofetch.ports import Clock
+from sofetch.probes import Probes
+from sofetch.procfs import process_use
+from sofetch.pulse import Pulse
+from sofetch.serving import HttpServer, pages
 from sofetch.settings import Settings
 from sofetch.source import open_object_store, open_source
 from sofetch.stopping import Stop
 from sofetch.unwrapping import compile_unwrapper
 from sofetch.worker import Summary, Worker
+
+if TYPE_CHECKING:
+    from sofetch.source.sqs import SqsSource
 
 
 class Pipeline:
@@ -50,7 +57,7 @@ class Pipeline:
         self,
         *,
         settings: Settings,
-        source: Source,
+        source: SqsSource,
         steps: Steps,
         clock: Clock,
         events: Events,
@@ -82,10 +89,10 @@ class Pipeline:
     ) -> Self:
         """Load the keys, prepare the databases, reach the queue, in this order; nothing is received yet.
 
-        With ``schema`` missing DDL is applied first. ``/health`` is answered from before the databases are asked for. A
-        database or queue that is away is waited for, at most ``patience_seconds`` (None: as long as it takes, telling
-        of each attempt). Raises ConfigError, KeyringError, SinkRefused, SinkUnavailable (also where ``stop`` was asked
-        meanwhile), SourceRefused or SourceUnavailable.
+        With ``schema`` missing DDL is applied first. ``/health`` and the like are answered from before the databases
+        are asked for. A database or queue that is away is waited for, at most ``patience_seconds`` (None: as long as it
+        takes, telling of each attempt). Raises ConfigError, KeyringError, SinkRefused, SinkUnavailable (also where
+        ``stop`` was asked meanwhile), SourceRefused or SourceUnavailable.
         """
         environ = os.environ if environ is None else environ
         clock, events, stop = clock or SystemClock(), events or Events(), stop or Stop()
@@ -96,7 +103,7 @@ class Pipeline:
         dsn = resolve_dsn(settings.sink, environ=environ)
         sink, vault = PostgresSink(settings, dsn=dsn), _vault(settings, environ)
         with ExitStack() as opened:
-            health = _serve_health(settings, opened, breakers=breakers, clock=clock, events=events, stop=stop)
+            health = _serve(settings, opened, breakers=breakers, clock=clock, events=events, stop=stop)
             opened.callback(sink.close)
             if schema:
                 _apply_schema(settings, dsn, outages=outages, events=events)
@@ -146,6 +153,7 @@ class Pipeline:
             events=self._events,
             stop=self._stop,
             breakers=self._breakers,
+            turn=Pulse(look=self._source.state, calls=self._source.calls, clock=self._clock, events=self._events),
         )
         summary = self._flushed(worker.run(drain=drain, max_messages=max_messages))
         self._events.emit(_stopped(summary))
@@ -180,7 +188,7 @@ class Pipeline:
         self.close()
 
 
-def _serve_health(
+def _serve(
     settings: Settings, opened: ExitStack, *, breakers: Breakers, clock: Clock, events: Events, stop: Stop
 ) -> Health:
     health = Health(
@@ -192,7 +200,11 @@ def _serve_health(
     )
     events.listen(health)
     if settings.http.listen is not None:
-        server = HttpServer(settings.http.listen, {"/health": lambda: health_page(health.report())})
+        metrics = Metrics(events.counters, clock=clock, use=process_use, pid=os.getpid())
+        probes = Probes(clock=clock, stop=stop, stuck_after_seconds=settings.http.stuck_after_seconds)
+        events.listen(metrics)
+        events.listen(probes)
+        server = HttpServer(settings.http.listen, pages(report=health.report, probes=probes, metrics=metrics))
         opened.callback(server.close)
         events.emit(Listening(address=server.address))
     return health

@@ -64,11 +64,13 @@ class BatchDone(Event, frozen=True, kw_only=True):
         return "debug"
 
     def measures(self) -> Iterator[Measure]:
-        """Messages by outcome, batches, bytes."""
+        """Batches, bytes, messages, and what became of them; quarantined ones are counted by reason."""
         yield "sofetch_batches_total", "", 1
         yield "sofetch_body_bytes_total", "", self.body_bytes
-        for outcome in ("loaded", "duplicates", "quarantined", "retried"):
-            yield "sofetch_messages_total", outcome, getattr(self, outcome)
+        yield "sofetch_messages_received_total", "", self.messages
+        yield "sofetch_rows_loaded_total", "", self.loaded
+        yield "sofetch_duplicates_total", "", self.duplicates
+        yield "sofetch_released_total", "", self.retried
 
 
 class MessagesQuarantined(Event, frozen=True, kw_only=True):
@@ -189,9 +191,26 @@ class SchemaApplied(Event, frozen=True, kw_only=True):
 
 
 class Listening(Event, frozen=True, kw_only=True):
-    """`/health` can be asked for at this address."""
+    """`/health`, `/livez`, `/readyz` and `/metrics` can be asked for at this address."""
 
     address: str
+
+
+class Heartbeat(Event, frozen=True, kw_only=True):
+    """The worker's loop turns: what it holds, and its calls to the queue so far. Told every few seconds."""
+
+    held_messages: int
+    held_bytes: int
+    receives: int
+    empty_receives: int
+    deletes: int
+    visibility_changes: int
+    requests: int
+
+    @property
+    def level(self) -> Level:
+        """It says nothing new: shown at debug."""
+        return "debug"
 
 
 class Draining(Event, frozen=True, kw_only=True):

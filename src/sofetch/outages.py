@@ -26,13 +26,22 @@ class Outages:
     """Bears outages, and tells of them. Without ``patience_seconds`` it never gives up."""
 
     def __init__(
-        self, breakers: Breakers, *, clock: Clock, events: Events, stop: Stop, patience_seconds: float | None
+        self,
+        breakers: Breakers,
+        *,
+        clock: Clock,
+        events: Events,
+        stop: Stop,
+        patience_seconds: float | None,
+        turn: Callable[[], None] = _nothing,
     ) -> None:
+        """``turn`` is called before each attempt: it is the sign of life of whoever waits here."""
         self._breakers = breakers
         self._clock = clock
         self._events = events
         self._stop = stop
         self._patience_seconds = patience_seconds
+        self._turn = turn
 
     def outlast(
         self,
@@ -50,6 +59,7 @@ class Outages:
         """
         away, met = dependency, {dependency}
         while self._admitted(away):
+            self._turn()
             try:
                 result = work()
             except (SinkUnavailable, SourceUnavailable) as error:

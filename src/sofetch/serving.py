@@ -16,6 +16,8 @@ import msgspec
 from msgspec import Struct
 
 from sofetch.errors import ConfigError
+from sofetch.metrics import CONTENT_TYPE, Metrics, exposition
+from sofetch.probes import Probes
 
 _READ_SECONDS = 5.0
 """How long a client may take to ask; a silent one would else keep a thread for ever."""
@@ -41,6 +43,20 @@ class Page(Struct, frozen=True):
 def health_page(report: Report) -> Page:
     """``/health``: 200 while it is well, 503 when a dependency has been away for too long."""
     return Page(200 if report.healthy else 503, msgspec.json.encode(report) + b"\n")
+
+
+def pages(*, report: Callable[[], Report], probes: Probes, metrics: Metrics) -> dict[str, Callable[[], Page]]:
+    """What is served beside a worker, or beside a supervisor of several."""
+    return {
+        "/health": lambda: health_page(report()),
+        "/livez": lambda: _probe_page(probes.live(), otherwise="stuck"),
+        "/readyz": lambda: _probe_page(probes.ready(), otherwise="not ready"),
+        "/metrics": lambda: Page(200, exposition(metrics.samples()), CONTENT_TYPE),
+    }
+
+
+def _probe_page(ok: bool, *, otherwise: str) -> Page:
+    return Page(200 if ok else 503, f"{'ok' if ok else otherwise}\n".encode(), "text/plain; charset=utf-8")
 
 
 class HttpServer:

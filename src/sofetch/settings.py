@@ -153,6 +153,13 @@ class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         float,
         Meta(ge=0, description="How long the queue or the database may be away before `/health` answers 503."),
     ] = 300
+    stuck_after_seconds: Annotated[
+        float,
+        Meta(
+            ge=60,
+            description="How long the loop may be silent, over one attempt at a batch, before `/livez` answers 503.",
+        ),
+    ] = 900
 
 
 class SinkSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

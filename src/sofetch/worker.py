@@ -7,7 +7,7 @@ and steps. One batch is in hand at a time; receiving and deleting go on meanwhil
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
@@ -62,7 +62,12 @@ class Worker:
         events: Events,
         stop: Stop,
         breakers: Breakers | None = None,
+        turn: Callable[[], None] = lambda: None,
+        traced: Callable[[Sequence[Message], told.BatchDone], None] | None = None,
     ) -> None:
+        """``turn`` is called before each receive and each attempt at a batch; ``traced`` after each batch, once it is
+        durable and acknowledged.
+        """
         self._source = source
         self._steps = steps
         self._batch = batch
@@ -71,6 +76,8 @@ class Worker:
         self._events = events
         self._stop = stop
         self._breakers = breakers or Breakers(now=clock.monotonic())
+        self._turn = turn
+        self._traced = traced
         self._counts: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
         self._outages = self._patient(None)
@@ -147,6 +154,8 @@ class Worker:
             self._reasons[reason] += count
         for event in events_of(messages, done, account, seconds=seconds, now_ms=self._clock.now_ms()):
             self._events.emit(event)
+            if self._traced is not None and isinstance(event, told.BatchDone):
+                self._traced(messages, event)
 
     def _patient(self, patience_seconds: float | None) -> Outages:
         return Outages(
@@ -155,6 +164,7 @@ class Worker:
             events=self._events,
             stop=self._stop,
             patience_seconds=patience_seconds,
+            turn=self._turn,
         )
 
     def _summary(self, stopped_by: str, seconds: float) -> Summary:

@@ -48,12 +48,17 @@ def told(worker: subprocess.Popen[str], event: str) -> dict[str, Any]:
 
 
 def health(address: str) -> tuple[int, dict[str, Any]]:
+    status, text = page(address, "/health")
+    return status, json.loads(text)
+
+
+def page(address: str, path: str) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(f"http://{address}/health", timeout=10) as answer:
-            return answer.status, json.load(answer)
+        with urllib.request.urlopen(f"http://{address}{path}", timeout=10) as answer:
+            return answer.status, answer.read().decode()
     except HTTPError as error:
         with error:
-            return error.code, json.load(error)
+            return error.code, error.read().decode()
 
 
 def test_a_start_without_a_database_waits_and_says_so_and_then_loads(breakable: World, own_postgres: Embedded) -> None:
@@ -65,6 +70,9 @@ def test_a_start_without_a_database_waits_and_says_so_and_then_loads(breakable: 
     status, said = health(address)
     assert (status, said["state"]) == (503, "starting")
     assert said["dependencies"]["database"]["code"] == "sink_unavailable"
+    assert page(address, "/livez") == (200, "ok\n")
+    assert page(address, "/readyz") == (503, "not ready\n")
+    assert '\nsofetch_breaker_open{dependency="database"} 1\n' in page(address, "/metrics")[1]
     own_postgres.start_postgres()
     told(worker, "recovered")
     output, errors = worker.communicate(timeout=90)
@@ -87,6 +95,7 @@ def test_a_run_that_is_stopped_in_an_outage_exits_with_3_and_gives_back_what_it_
     status, said = health(address)
     assert (status, said["state"]) == (503, "paused_by_outage")
     assert said["held"]["messages"] > 0
+    assert page(address, "/livez") == page(address, "/readyz") == (200, "ok\n")
     worker.send_signal(signal.SIGTERM)
     output, errors = worker.communicate(timeout=60)
     assert worker.returncode == 3, errors

@@ -23,6 +23,12 @@ def lines_until(stream: IO[str], event: str, *, count: int = 1) -> list[dict[str
     raise AssertionError(f"{event} was never told: {lines}")
 
 
+def page(address: object, path: str) -> str:
+    with urllib.request.urlopen(f"http://{address}{path}", timeout=10) as answer:
+        text: str = answer.read().decode()
+        return text
+
+
 def test_two_processes_load_each_message_once_and_give_one_summary(world: World) -> None:
     world.send([made_up(number) for number in range(300)] + [b"not json"])
     done = world.sofetch("run", "--drain", "--json", "--processes", "2")
@@ -51,8 +57,9 @@ def test_a_worker_that_is_killed_is_replaced_and_a_signal_drains_all(world: Worl
     assert_each_exactly_once(world, range(50))
 
 
-def test_one_page_tells_the_health_of_all(world: World) -> None:
-    running = world.start("run", "--processes", "2", environ={"SOFETCH_HTTP_LISTEN": "127.0.0.1:0"})
+def test_one_page_tells_the_health_of_all_and_another_their_numbers(world: World) -> None:
+    environ = {"SOFETCH_HTTP_LISTEN": "127.0.0.1:0", "SOFETCH_LOG_LEVEL": "debug"}
+    running = world.start("run", "--processes", "2", environ=environ)
     assert running.stderr is not None
     told = lines_until(running.stderr, "worker_started", count=2)
     (address,) = [line["address"] for line in told if line["event"] == "listening"]
@@ -64,6 +71,16 @@ def test_one_page_tells_the_health_of_all(world: World) -> None:
     assert {one["pid"] for one in report["processes"]} == {
         line["pid"] for line in told if line["event"] == "process_started"
     }
+    world.send([made_up(number) for number in range(30)] + [b"not json"])
+    done = 0
+    while done < 31:
+        done += lines_until(running.stderr, "batch_done")[-1]["messages"]  # type: ignore[operator]
+    text = page(address, "/metrics")
+    assert "\nsofetch_workers 2\n" in text
+    assert "\nsofetch_messages_received_total 31\n" in text
+    assert "\nsofetch_rows_loaded_total 30\n" in text
+    assert '\nsofetch_quarantined_total{reason="not_json"} 1\n' in text
+    assert page(address, "/livez") == page(address, "/readyz") == "ok\n"
     end(running, signal.SIGTERM)
 
 

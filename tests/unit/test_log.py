@@ -85,7 +85,8 @@ def test_counters_grow_with_the_events() -> None:
     events.emit(BATCH)
     events.emit(BATCH)
     events.emit(QUARANTINED)
-    assert events.counters()["sofetch_messages_total", "quarantined"] == 4
+    assert events.counters()["sofetch_messages_received_total", ""] == 2 * BATCH.messages
+    assert events.counters()["sofetch_rows_loaded_total", ""] == 2 * BATCH.loaded
     assert events.counters()["sofetch_batches_total", ""] == 2
     assert events.counters()["sofetch_quarantined_total", "not_json"] == 2
 

@@ -5,8 +5,9 @@ Owns what a run shows while it goes on and at its end. What it does is ``sofetch
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,13 @@ from sofetch.cli.text import count, duration
 from sofetch.errors import ExitCode, SofetchError
 
 if TYPE_CHECKING:
-    from sofetch.events import Events
-    from sofetch.fleet_health import FleetHealth
+    from sofetch.events import Event, Events
     from sofetch.ports import Clock
     from sofetch.settings import LogSettings, Settings
     from sofetch.stopping import Stop
     from sofetch.worker import Summary
+
+    Hear = Callable[[int, Event], None]
 
 
 def _number_of_processes(context: click.Context, option: click.Parameter, given: str) -> int:
@@ -134,18 +136,23 @@ def _supervise(frame: Frame, settings: Settings, *, processes: int, drain: bool,
         _events(frame, settings.log) as events,
         stop_on_signals(stop),
         _told_as_event(frame, settings.log, events),
-        _fleet_health(settings, clock=clock, events=events, stop=stop) as health,
+        _watching(settings, clock=clock, events=events, stop=stop) as hear,
     ):
-        return Supervisor(command, processes=processes, clock=clock, events=events, stop=stop, hear=health.hear).run()
+        return Supervisor(command, processes=processes, clock=clock, events=events, stop=stop, hear=hear).run()
 
 
 @contextmanager
-def _fleet_health(settings: Settings, *, clock: Clock, events: Events, stop: Stop) -> Iterator[FleetHealth]:
-    """Health of several workers, served where [http] says so: here, and not by each of them."""
+def _watching(settings: Settings, *, clock: Clock, events: Events, stop: Stop) -> Iterator[Hear]:
+    """Hears the events of several workers, and serves what it makes of them where [http] says so: here, and not by each
+    of them.
+    """
     from sofetch.events import Listening
     from sofetch.fleet_health import FleetHealth
     from sofetch.health import Health
-    from sofetch.serving import HttpServer, health_page
+    from sofetch.metrics import Metrics
+    from sofetch.probes import Probes
+    from sofetch.procfs import process_use
+    from sofetch.serving import HttpServer, pages
 
     health = FleetHealth(
         lambda breakers: Health(
@@ -158,11 +165,19 @@ def _fleet_health(settings: Settings, *, clock: Clock, events: Events, stop: Sto
         clock=clock,
     )
     if settings.http.listen is None:
-        yield health
+        yield health.hear
         return
-    with closing(HttpServer(settings.http.listen, {"/health": lambda: health_page(health.report())})) as server:
+    metrics = Metrics(events.counters, clock=clock, use=process_use, pid=os.getpid(), supervising=True)
+    probes = Probes(clock=clock, stop=stop, stuck_after_seconds=settings.http.stuck_after_seconds)
+
+    def hear(process: int, event: Event) -> None:
+        for one in (health, metrics, probes):
+            one.hear(process, event)
+
+    served = pages(report=health.report, probes=probes, metrics=metrics)
+    with closing(HttpServer(settings.http.listen, served)) as server:
         events.emit(Listening(address=server.address))
-        yield health
+        yield hear
 
 
 @contextmanager
