@@ -33,6 +33,7 @@ from sofetch.config.column_rules import ENVELOPE_TYPES
 from sofetch.events import Event, event_types
 from sofetch.load.sqlstate import ROW_FAULTS
 from sofetch.log import log_writer
+from sofetch.metrics import METRICS
 from sofetch.settings import LogSettings
 from sofetch.testing import FakeClock
 
@@ -158,21 +159,8 @@ def _events() -> Iterator[str]:
 
 
 def _metrics() -> Iterator[str]:
-    found: dict[str, tuple[str, str]] = {}
-    for kind in event_types():
-        for name, label, _ in _sample(kind).measures():
-            labels, about = found.get(name, ("", ""))
-            words = label if label not in {"", "…"} else ""
-            merged = ", ".join(dict.fromkeys(filter(None, [*labels.split(", "), words])))
-            found[name] = (merged, about or f"`{kind.__struct_config__.tag}`")
-    rows = [(f"`{name}`", labels or _LABELS.get(name, "none"), event) for name, (labels, event) in found.items()]
-    yield from _table(("counter", "label", "raised by"), rows)
-
-
-_LABELS = {
-    "sofetch_quarantined_total": "the reason code",
-    "sofetch_not_of_kind_total": "the column",
-}
+    rows = [(f"`{one.name}`", one.kind, _code(one.label or ""), one.about) for one in METRICS]
+    yield from _table(("metric", "kind", "label", "meaning"), rows)
 
 
 def _sample(kind: type[Event]) -> Event:
