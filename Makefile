@@ -16,6 +16,7 @@ TESTS = PYTHONPATH=tests $(BIN)/python -m
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast bench bench-check fuzz soak simulate faults mutations check format docs lambda lock clean setup-demo setup-dev setup-bench old-sqs
+.PHONY: help demo test test-fast bench bench-check fuzz soak simulate faults mutations check format docs lock clean wheel sbom audit setup-demo setup-dev setup-bench setup-audit old-sqs
 # Every target works in the one environment: `make -j` must not build it twice at once.
 .NOTPARALLEL:
 
@@ -74,6 +75,22 @@ docs: setup-dev ## Write anew what in docs/ is derived from the code
 
 lambda: setup-dev ## Build and check the package for AWS Lambda (ARGS="--python 3.13 --architecture arm64")
 	@$(BIN)/python deploy/lambda/build.py $(ARGS)
+wheel: setup-dev ## Build the wheel and the sdist into dist/, without a network
+	@$(BIN)/python -m hatchling build -d dist
+
+sbom: setup-audit ## List what a worker installs, as CycloneDX JSON, in dist/
+	@mkdir -p dist
+	@PYTHONWARNINGS=ignore::UserWarning .venv-audit/bin/cyclonedx-py requirements --pyproject pyproject.toml \
+		--output-reproducible --spec-version 1.6 --output-format JSON -o dist/sofetch.cdx.json requirements/run.txt
+	@echo "dist/sofetch.cdx.json"
+
+audit: setup-audit ## Ask a vulnerability service about every locked package (needs a network)
+	@status=0; for lock in run dev audit; do \
+		.venv-audit/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
+			-r "requirements/$$lock.txt" || { status=1; echo "audit: requirements/$$lock.txt was not found clean" >&2; }; \
+	done; [ $$status -eq 0 ] || { \
+		echo "audit: failed. Either a line above names a vulnerability, or the service could not be asked about a package" >&2; \
+		echo "  (\"could not be audited\", a connection error): then nothing is known, and nothing is approved." >&2; exit 1; }
 
 lock: ## Choose and lock the versions of all dependencies anew (needs uv)
 	@command -v $(UV) > /dev/null || { echo "lock: needs uv (pip install uv), or name it: make lock UV=/path/to/uv"; exit 1; }
@@ -87,12 +104,14 @@ lock: ## Choose and lock the versions of all dependencies anew (needs uv)
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		--group build -c requirements/dev.txt -o requirements/build.txt
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		pyproject.toml -c requirements/dev.txt -o requirements/run.txt
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		bench/peers/requirements.in -o requirements/bench.txt
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		--group audit -o requirements/audit.txt
 
 clean: ## Remove the environments and everything that was made
-	@for venv in "$(VENV)" .venv-old-sqs .venv-bench; do if [ -f "$$venv/pyvenv.cfg" ]; then rm -rf "$$venv"; fi; done
+	@for venv in "$(VENV)" .venv-old-sqs .venv-bench .venv-audit; do if [ -f "$$venv/pyvenv.cfg" ]; then rm -rf "$$venv"; fi; done
 	@rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -105,6 +124,10 @@ setup-dev:
 # A server that speaks only the old query protocol; its dependencies do not go with ours.
 old-sqs:
 	@if [ -f requirements/old-sqs.txt ]; then PYTHON="$(PYTHON)" sh .ci/venv .venv-old-sqs old-sqs; fi
+
+# What looks at the dependencies must not be one of them.
+setup-audit:
+	@PYTHON="$(PYTHON)" sh .ci/venv .venv-audit audit
 
 # What the peers of the benchmark need, which must not meet what we need.
 setup-bench:
