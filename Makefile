@@ -100,11 +100,10 @@ lock: ## Choose and lock the versions of all dependencies anew (needs uv)
 		pyproject.toml --extra embedded --group build -c requirements/dev.txt -o requirements/demo.txt
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		--group lambda -c requirements/dev.txt -o requirements/lambda.txt
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		pyproject.toml -c requirements/dev.txt -o requirements/run.txt
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		--group build -c requirements/dev.txt -o requirements/build.txt
-	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
-		pyproject.toml -c requirements/dev.txt -o requirements/run.txt
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		bench/peers/requirements.in -o requirements/bench.txt
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \

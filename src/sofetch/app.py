@@ -39,11 +39,13 @@ from sofetch.serving import HttpServer, pages
 from sofetch.settings import Settings
 from sofetch.source import open_object_store, open_source
 from sofetch.stopping import Stop
+from sofetch.telemetry import open_telemetry
 from sofetch.unwrapping import compile_unwrapper
 from sofetch.worker import Summary, Worker
 
 if TYPE_CHECKING:
     from sofetch.source.sqs import SqsSource
+    from sofetch.telemetry.otel import Telemetry
 
 
 class Pipeline:
@@ -63,6 +65,7 @@ class Pipeline:
         events: Events,
         stop: Stop,
         breakers: Breakers,
+        telemetry: Telemetry | None,
         closing: ExitStack,
     ) -> None:
         self._settings = settings
@@ -72,6 +75,7 @@ class Pipeline:
         self._events = events
         self._stop = stop
         self._breakers = breakers
+        self._telemetry = telemetry
         self._closing = closing
         self._deadline: float | None = None
 
@@ -103,7 +107,7 @@ class Pipeline:
         dsn = resolve_dsn(settings.sink, environ=environ)
         sink, vault = PostgresSink(settings, dsn=dsn), _vault(settings, environ)
         with ExitStack() as opened:
-            health = _serve(settings, opened, breakers=breakers, clock=clock, events=events, stop=stop)
+            health, telemetry = _watch(settings, opened, breakers=breakers, clock=clock, events=events, stop=stop)
             opened.callback(sink.close)
             if schema:
                 _apply_schema(settings, dsn, outages=outages, events=events)
@@ -115,7 +119,10 @@ class Pipeline:
             if unwrap is not None:
                 opened.callback(unwrap.close)
             _go_on(stop)
-            source = outages.outlast("queue", lambda: open_source(settings.source, clock=clock, events=events))
+            source = outages.outlast(
+                "queue",
+                lambda: open_source(settings.source, clock=clock, events=events, traced=settings.telemetry.traces),
+            )
             if source is None:
                 raise _stopped_early()
             health.watch(source.state)
@@ -127,6 +134,7 @@ class Pipeline:
                 events=events,
                 stop=stop,
                 breakers=breakers,
+                telemetry=telemetry,
                 closing=opened.pop_all(),
             )
 
@@ -154,6 +162,7 @@ class Pipeline:
             stop=self._stop,
             breakers=self._breakers,
             turn=Pulse(look=self._source.state, calls=self._source.calls, clock=self._clock, events=self._events),
+            traced=self._telemetry.traced if self._telemetry is not None else None,
         )
         summary = self._flushed(worker.run(drain=drain, max_messages=max_messages))
         self._events.emit(_stopped(summary))
@@ -188,9 +197,10 @@ class Pipeline:
         self.close()
 
 
-def _serve(
+def _watch(
     settings: Settings, opened: ExitStack, *, breakers: Breakers, clock: Clock, events: Events, stop: Stop
-) -> Health:
+) -> tuple[Health, Telemetry | None]:
+    """What watches the events, and shows what it makes of them where it is asked to."""
     health = Health(
         pipeline=settings.pipeline_name,
         breakers=breakers,
@@ -198,16 +208,19 @@ def _serve(
         stop=stop,
         unhealthy_after_seconds=settings.http.unhealthy_after_seconds,
     )
-    events.listen(health)
+    metrics = Metrics(events.counters, clock=clock, use=process_use, pid=os.getpid())
+    probes = Probes(clock=clock, stop=stop, stuck_after_seconds=settings.http.stuck_after_seconds)
+    telemetry = open_telemetry(settings.telemetry, pipeline=settings.pipeline_name, metrics=metrics, clock=clock)
+    for listener in (health, metrics, probes):
+        events.listen(listener)
+    if telemetry is not None:
+        opened.callback(telemetry.close)
+        events.listen(telemetry)
     if settings.http.listen is not None:
-        metrics = Metrics(events.counters, clock=clock, use=process_use, pid=os.getpid())
-        probes = Probes(clock=clock, stop=stop, stuck_after_seconds=settings.http.stuck_after_seconds)
-        events.listen(metrics)
-        events.listen(probes)
         server = HttpServer(settings.http.listen, pages(report=health.report, probes=probes, metrics=metrics))
         opened.callback(server.close)
         events.emit(Listening(address=server.address))
-    return health
+    return health, telemetry
 
 
 def _apply_schema(settings: Settings, dsn: str, *, outages: Outages, events: Events) -> None:

@@ -185,8 +185,8 @@ class Metrics:
             self._ended = _together([self._ended, worker.calls])
 
     def _note_batch(self, batch: BatchDone) -> None:
-        self._histograms["sofetch_batch_seconds"].observe(batch.milliseconds / 1_000)
-        self._histograms["sofetch_batch_messages"].observe(batch.messages)
+        for name, value in observations(batch):
+            self._histograms[name].observe(value)
         self._oldest_age_seconds = (batch.oldest_age_ms or 0) / 1_000
         if batch.loaded or batch.duplicates or batch.quarantined:
             self._committed_seconds = self._clock.now_ms() / 1_000
@@ -223,6 +223,11 @@ class Metrics:
             yield "process_start_time_seconds", "", own.started_seconds
             if own.max_files is not None:
                 yield "process_max_fds", "", own.max_files
+
+
+def observations(batch: BatchDone) -> tuple[tuple[str, float], ...]:
+    """What a batch adds to the histograms, by name."""
+    return ("sofetch_batch_seconds", batch.milliseconds / 1_000), ("sofetch_batch_messages", batch.messages)
 
 
 def exposition(samples: Iterable[Sample]) -> bytes:

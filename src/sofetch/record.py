@@ -11,12 +11,15 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
-from typing import NoReturn
+from typing import Final, NoReturn
 from uuid import UUID
 
 import msgspec
 
 _NEVER_PICKLED = "holds personal data and is never pickled"
+
+TRACE_HEADER: Final = "AWSTraceHeader"
+"""Where SQS keeps the trace that a message was sent in; asked for where traces are, and then among its attributes."""
 
 Scalar = str | int | float | bool | Decimal | None
 """A personal value in the clear, as it stood in the JSON; what a mask takes."""

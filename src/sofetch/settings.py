@@ -162,6 +162,15 @@ class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     ] = 900
 
 
+class TelemetrySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[telemetry]: what OpenTelemetry sends. Where to is said by its own variables (OTEL_EXPORTER_OTLP_ENDPOINT)."""
+
+    traces: Annotated[bool, Meta(description="Send a span for each batch, linked to the traces of its messages.")] = (
+        False
+    )
+    metrics: Annotated[bool, Meta(description="Push the metrics, the same that `/metrics` shows.")] = False
+
+
 class SinkSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """[sink]: the Postgres table."""
 
@@ -458,6 +467,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     batch: BatchSettings = field(default_factory=BatchSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
+    telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     keys: KeysSettings = field(default_factory=KeysSettings)
     vault: VaultSettings = field(default_factory=VaultSettings)
     quarantine: QuarantineSettings = field(default_factory=QuarantineSettings)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -107,8 +107,9 @@ def _run(
     from sofetch.app import Pipeline
     from sofetch.stopping import Stop, stop_on_signals
 
-    if relay_to is not None:  # its supervisor answers for it
-        settings = replace(settings, http=replace(settings.http, listen=None))
+    if relay_to is not None:  # its supervisor answers for it, and sends the metrics of all
+        http, telemetry = replace(settings.http, listen=None), replace(settings.telemetry, metrics=False)
+        settings = replace(settings, http=http, telemetry=telemetry)
     stop = Stop()
     with (
         _events(frame, settings.log) if relay_to is None else _relayed(stop, relay_to) as events,
@@ -146,6 +147,8 @@ def _watching(settings: Settings, *, clock: Clock, events: Events, stop: Stop) -
     """Hears the events of several workers, and serves what it makes of them where [http] says so: here, and not by each
     of them.
     """
+    from msgspec.structs import replace
+
     from sofetch.events import Listening
     from sofetch.fleet_health import FleetHealth
     from sofetch.health import Health
@@ -153,6 +156,7 @@ def _watching(settings: Settings, *, clock: Clock, events: Events, stop: Stop) -
     from sofetch.probes import Probes
     from sofetch.procfs import process_use
     from sofetch.serving import HttpServer, pages
+    from sofetch.telemetry import open_telemetry
 
     health = FleetHealth(
         lambda breakers: Health(
@@ -164,19 +168,24 @@ def _watching(settings: Settings, *, clock: Clock, events: Events, stop: Stop) -
         ),
         clock=clock,
     )
-    if settings.http.listen is None:
-        yield health.hear
-        return
     metrics = Metrics(events.counters, clock=clock, use=process_use, pid=os.getpid(), supervising=True)
     probes = Probes(clock=clock, stop=stop, stuck_after_seconds=settings.http.stuck_after_seconds)
+    # The workers send their spans, each its own.
+    pushing = replace(settings.telemetry, traces=False)
+    telemetry = open_telemetry(pushing, pipeline=settings.pipeline_name, metrics=metrics, clock=clock)
 
     def hear(process: int, event: Event) -> None:
         for one in (health, metrics, probes):
             one.hear(process, event)
 
-    served = pages(report=health.report, probes=probes, metrics=metrics)
-    with closing(HttpServer(settings.http.listen, served)) as server:
-        events.emit(Listening(address=server.address))
+    with ExitStack() as opened:
+        if telemetry is not None:
+            opened.callback(telemetry.close)
+            events.listen(telemetry)
+        if settings.http.listen is not None:
+            served = pages(report=health.report, probes=probes, metrics=metrics)
+            server = opened.enter_context(closing(HttpServer(settings.http.listen, served)))
+            events.emit(Listening(address=server.address))
         yield hear
 
 

@@ -16,15 +16,19 @@ if TYPE_CHECKING:
     from sofetch.source.sqs import SqsSource
 
 
-def open_source(settings: SourceSettings, *, clock: Clock, events: Events | None = None) -> SqsSource:
+def open_source(
+    settings: SourceSettings, *, clock: Clock, events: Events | None = None, traced: bool = False
+) -> SqsSource:
     """Find the configured queue and open a source on it; close it when done. ``events`` is told from its threads.
+    ``traced`` asks for the trace that a message was sent in, and has it among its attributes.
 
     Raises SourceUnavailable or SourceRefused.
     """
     from sofetch.source.opening import open_transport
     from sofetch.source.sqs import SqsSource
 
-    return SqsSource(settings, transport=open_transport(settings, clock=clock), clock=clock, events=events)
+    transport = open_transport(settings, clock=clock, traced=traced)
+    return SqsSource(settings, transport=transport, clock=clock, events=events)
 
 
 def open_object_store(settings: UnwrapSettings) -> S3Store:

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from sofetch.record import Private
+from sofetch.record import TRACE_HEADER, Private
 from sofetch.source.boto import SYSTEM_ATTRIBUTES, one_answer, parse_deliveries, parse_failures
 from sofetch.source.forms import HANDLE, ID, NUMBER, SEQUENCE_NUMBER, is_whole, optional, said
 from sofetch.source.transport import MAX_BATCH_ENTRIES, EntryFailure, RawMessage, VisibilityChange
@@ -24,7 +24,7 @@ class _Receive(Private, frozen=True, rename="pascal"):
     max_number_of_messages: int
     wait_time_seconds: int
     visibility_timeout: int
-    attribute_names: tuple[str, ...] = SYSTEM_ATTRIBUTES
+    attribute_names: Sequence[str] = SYSTEM_ATTRIBUTES
     message_attribute_names: tuple[str, ...] = ("All",)
 
 
@@ -44,6 +44,7 @@ class _System(Private, frozen=True, rename="pascal"):
     approximate_receive_count: str | None = None
     message_group_id: str | None = None
     sequence_number: str | None = None
+    trace_header: str | None = msgspec.field(name=TRACE_HEADER, default=None)
 
 
 class _Attribute(Private, frozen=True, rename="pascal"):
@@ -84,9 +85,16 @@ _NOTHING: Final = _System()
 _POSITIONS: Final = [frozenset(map(str, range(count))) for count in range(MAX_BATCH_ENTRIES + 1)]
 
 
-def receive_body(queue_url: str, *, max_messages: int, wait_seconds: int, visibility_timeout_seconds: int) -> bytes:
-    """A ReceiveMessage request."""
-    return _encode(_Receive(queue_url, max_messages, wait_seconds, visibility_timeout_seconds))
+def receive_body(
+    queue_url: str,
+    *,
+    max_messages: int,
+    wait_seconds: int,
+    visibility_timeout_seconds: int,
+    asked: Sequence[str] = SYSTEM_ATTRIBUTES,
+) -> bytes:
+    """A ReceiveMessage request that asks for these system attributes."""
+    return _encode(_Receive(queue_url, max_messages, wait_seconds, visibility_timeout_seconds, asked))
 
 
 def delete_body(queue_url: str, receipt_handles: Sequence[str]) -> bytes:
@@ -147,15 +155,18 @@ def _message(message: _Message) -> RawMessage:
         else int(said(system.approximate_receive_count, NUMBER)),
         group_id=optional(system.message_group_id, ID),
         sequence_number=optional(system.sequence_number, SEQUENCE_NUMBER),
-        attributes={
-            name: attribute.string_value
-            for name, attribute in message.message_attributes.items()
-            if attribute.string_value is not None
-        }
-        if message.message_attributes
-        else {},
+        attributes=_attributes(message, system) if message.message_attributes or system.trace_header else {},
         whole=whole,
     )
+
+
+def _attributes(message: _Message, system: _System) -> dict[str, str]:
+    attributes = {
+        name: attribute.string_value
+        for name, attribute in (message.message_attributes or {}).items()
+        if attribute.string_value is not None
+    }
+    return attributes | ({TRACE_HEADER: system.trace_header} if system.trace_header is not None else {})
 
 
 def _messages_by_hand(answer: bytes) -> list[RawMessage] | None:

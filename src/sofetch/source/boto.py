@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from sofetch.errors import SofetchError, SourceRefused
+from sofetch.record import TRACE_HEADER
 from sofetch.source.boto_client import Clients
 from sofetch.source.boto_errors import UNREADABLE, code_of, mapped
 from sofetch.source.forms import (
@@ -37,6 +38,7 @@ from sofetch.source.transport import (
 
 if TYPE_CHECKING:
     from types_boto3_sqs.client import SQSClient
+    from types_boto3_sqs.literals import QueueAttributeFilterType as SystemAttribute
 
 SYSTEM_ATTRIBUTES: Final = ("SentTimestamp", "ApproximateReceiveCount", "MessageGroupId", "SequenceNumber")
 """What a receive asks for of a message besides its body and its own attributes."""
@@ -61,7 +63,8 @@ def find_queue(client: SQSClient, queue: str) -> str:
 class BotoTransport:
     """Fills ``Transport``. The two clients are botocore's, which are safe to share between threads."""
 
-    def __init__(self, clients: Clients, *, queue_url: str) -> None:
+    def __init__(self, clients: Clients, *, queue_url: str, traced: bool = False) -> None:
+        self.asked: Sequence[SystemAttribute] = (*SYSTEM_ATTRIBUTES, TRACE_HEADER) if traced else SYSTEM_ATTRIBUTES
         self._clients = clients
         self._receiving = clients.receiving()
         self._long_polls = LongPolls(self._receiving)
@@ -96,7 +99,7 @@ class BotoTransport:
                 QueueUrl=self._url,
                 MaxNumberOfMessages=max_messages,
                 WaitTimeSeconds=wait_seconds,
-                AttributeNames=SYSTEM_ATTRIBUTES,
+                AttributeNames=self.asked,
                 MessageAttributeNames=["All"],
                 VisibilityTimeout=visibility_timeout_seconds,
             )
@@ -213,6 +216,7 @@ def _parse_message(message: Mapping[str, Any]) -> RawMessage:
             name: said(attribute["StringValue"], ANYTHING)
             for name, attribute in (message.get("MessageAttributes") or {}).items()
             if attribute.get("StringValue") is not None
-        },
+        }
+        | ({TRACE_HEADER: said(system[TRACE_HEADER], _ANYTHING)} if TRACE_HEADER in system else {}),
         whole=whole,
     )

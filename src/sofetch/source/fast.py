@@ -123,6 +123,7 @@ class FastTransport:
             max_messages=max_messages,
             wait_seconds=wait_seconds,
             visibility_timeout_seconds=visibility_timeout_seconds,
+            asked=self._boto.asked,
         )
 
     def _receive_by_boto(

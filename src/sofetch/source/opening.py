@@ -15,9 +15,9 @@ from sofetch.source.recipe import NoRecipe
 from sofetch.source.transport import Transport
 
 
-def open_transport(settings: SourceSettings, *, clock: Clock) -> Transport:
+def open_transport(settings: SourceSettings, *, clock: Clock, traced: bool = False) -> Transport:
     """Connect, find the queue, and be ready to receive. Raises SourceUnavailable or SourceRefused."""
-    boto = _open_boto(settings)
+    boto = _open_boto(settings, traced=traced)
     try:
         return _chosen(settings, boto, clock)
     except BaseException:
@@ -25,10 +25,10 @@ def open_transport(settings: SourceSettings, *, clock: Clock) -> Transport:
         raise
 
 
-def _open_boto(settings: SourceSettings) -> BotoTransport:
+def _open_boto(settings: SourceSettings, *, traced: bool) -> BotoTransport:
     clients = Clients(settings)
     try:
-        return BotoTransport(clients, queue_url=find_queue(clients.calls, settings.queue))
+        return BotoTransport(clients, queue_url=find_queue(clients.calls, settings.queue), traced=traced)
     except BaseException:
         clients.close()
         raise
