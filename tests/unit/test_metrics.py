@@ -200,11 +200,12 @@ def test_what_the_system_does_not_tell_is_left_out() -> None:
     assert "process_" not in exposition(blind.samples()).decode().replace("sofetch_process_restarts", "")
 
 
-def test_a_label_with_quotes_is_one_label() -> None:
+@pytest.mark.parametrize("column", ['a"b', "a\\", "a\\nb", "a\nb"])
+def test_a_label_is_one_label_whatever_is_in_it(column: str) -> None:
     scraped = Scraped()
-    scraped.tell(ValuesNotOfKind(column='a"b\\c', count=1))
+    scraped.tell(ValuesNotOfKind(column=column, count=1))
     families = {family.name: family for family in text_string_to_metric_families(scraped.text())}
-    assert families["sofetch_not_of_kind"].samples[0].labels == {"column": 'a"b\\c'}
+    assert families["sofetch_not_of_kind"].samples[0].labels == {"column": column}
 
 
 def _raised() -> Iterator[tuple[str, str]]:

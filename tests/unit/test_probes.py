@@ -84,6 +84,7 @@ def test_one_silent_worker_of_several_is_enough() -> None:
     place.after(BOUND, BEAT, process=1)
     assert place.after(1, BEAT, process=1) == (False, True)
     assert place.after(0, ProcessEnded(process=2, exit_code=-9, restart_in_seconds=1.0), process=2) == (True, True)
+    assert place.after(BOUND + 1, BEAT, process=1) == (True, True)
 
 
 def test_a_fleet_without_a_worker_that_works_is_not_ready() -> None:

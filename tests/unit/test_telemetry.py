@@ -14,7 +14,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, use_span
 
 import sofetch.telemetry
 from sofetch.errors import ConfigError
@@ -119,7 +119,15 @@ def test_a_span_is_linked_to_the_traces_of_its_messages_and_holds_nothing_else_o
 def test_links_are_capped_and_each_trace_is_linked_once() -> None:
     many = [message({"traceparent": f"00-{n:032x}-{n:016x}-00"}) for n in range(1, 400)]
     assert len(Place().span([*many[:5], *many]).links) == MOST_LINKS
+    assert len(trace_contexts(many)) == MOST_LINKS
     assert len(trace_contexts([message({"traceparent": TRACEPARENT})] * 10)) == 1
+
+
+def test_a_span_has_no_parent_whatever_the_program_round_it_is_doing() -> None:
+    outer = NonRecordingSpan(SpanContext(1, 1, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED)))
+    with use_span(outer):
+        span = Place().span([message()])
+    assert span.parent is None
 
 
 def test_the_standard_attribute_wins_over_amazons_header() -> None:
