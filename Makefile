@@ -15,8 +15,7 @@ SETUP = PYTHON="$(PYTHON)" sh .ci/venv "$(VENV)"
 TESTS = PYTHONPATH=tests $(BIN)/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast bench bench-check fuzz soak simulate faults mutations check format docs lambda lock clean setup-demo setup-dev setup-bench old-sqs
-.PHONY: help demo test test-fast bench bench-check fuzz soak simulate faults mutations check format docs lock clean wheel sbom audit setup-demo setup-dev setup-bench setup-audit old-sqs
+.PHONY: help demo test test-fast bench bench-check fuzz soak simulate faults mutations check format docs lambda lock clean wheel sbom audit setup-demo setup-dev setup-bench setup-audit old-sqs
 # Every target works in the one environment: `make -j` must not build it twice at once.
 .NOTPARALLEL:
 

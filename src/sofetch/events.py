@@ -115,10 +115,6 @@ class LeftForTime(Event, frozen=True, kw_only=True):
         """The function's timeout is too short for its batches, or the database slow."""
         return "warning"
 
-    def measures(self) -> Iterator[Measure]:
-        """Such messages."""
-        yield "sofetch_left_for_time_total", "", self.count
-
 
 class ValuesNotOfKind(Event, frozen=True, kw_only=True):
     """Personal values of a column were not of its kind and were tokenised as plain strings, by policy."""

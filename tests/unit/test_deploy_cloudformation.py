@@ -245,7 +245,6 @@ def test_the_variables_that_are_set_are_settings(template: dict[str, Any]) -> No
     known = {setting.env for setting in describe_settings()} | {
         "SOFETCH_CONFIG",
         "SOFETCH_SINK_DSN",
-        "SOFETCH_SINK_POOLED",
         "AWS_DEFAULT_REGION",
     }
     assert set(_environment(template)) <= known

@@ -217,6 +217,6 @@ def _parse_message(message: Mapping[str, Any]) -> RawMessage:
             for name, attribute in (message.get("MessageAttributes") or {}).items()
             if attribute.get("StringValue") is not None
         }
-        | ({TRACE_HEADER: said(system[TRACE_HEADER], _ANYTHING)} if TRACE_HEADER in system else {}),
+        | ({TRACE_HEADER: said(system[TRACE_HEADER], ANYTHING)} if TRACE_HEADER in system else {}),
         whole=whole,
     )
