@@ -18,6 +18,7 @@ import boto3
 import psycopg
 from psycopg.rows import dict_row
 
+import forked
 from sofetch.config import preset
 
 if TYPE_CHECKING:
@@ -67,15 +68,13 @@ class World:
         timeout_seconds: float = 90,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end; everything it printed is kept in ``outputs`` for the canary search."""
-        done = subprocess.run(
-            [sys.executable, "-m", "sofetch", *arguments],
-            cwd=self.folder,
-            env={**self.environ, **(environ or {})},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=timeout_seconds,
-            check=False,
+        done = forked.run(
+            "sofetch",
+            arguments,
+            folder=self.folder,
+            environ={**self.environ, **(environ or {})},
+            stdin=stdin,
+            timeout_seconds=timeout_seconds,
         )
         self.outputs += [done.stdout, done.stderr]
         return done

@@ -6,14 +6,13 @@ Owns the settings that workers run with: short visibility and short limits, so t
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import forked
 from faults.corpus import POISONED
 from faults.database import Database
 from faults.fleet import Fleet
@@ -124,13 +123,6 @@ def _environ(http: HttpProxy, tcp: TcpProxy, batch_messages: int) -> dict[str, s
 
 
 def _apply_schema(folder: Path, environ: Mapping[str, str]) -> None:
-    applied = subprocess.run(
-        [sys.executable, "-m", "sofetch", "schema", "--apply"],
-        cwd=folder,
-        env=dict(environ),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    applied = forked.run("sofetch", ["schema", "--apply"], folder=folder, environ=environ)
     if applied.returncode != 0:
         raise AssertionError(applied.stderr)
