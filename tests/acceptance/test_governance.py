@@ -308,15 +308,7 @@ def test_an_erasure_that_could_not_be_finished_is_not_begun(loaded: Governed, ta
 
 def test_the_subject_comes_on_standard_input_and_nobody_is_erased_unconfirmed(loaded: Governed) -> None:
     loaded.ask("erase", "--subject", ANNA, *BY, code=2)
-    done = subprocess.run(
-        [sys.executable, "-m", "sofetch", "erase", "--subject", "-", "--yes", *BY],
-        cwd=loaded.folder,
-        env=loaded.environ,
-        input=f"{ANNA}\n",
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = loaded.ask("erase", "--subject", "-", "--yes", *BY, stdin=f"{ANNA}\n")
     assert json.loads(done.stdout)["tables"] == {"user_logins": 1}
 
 

@@ -9,7 +9,6 @@ import logging
 import os
 import socket
 import subprocess
-import sys
 import threading
 import traceback
 import uuid
@@ -21,6 +20,7 @@ from typing import Any
 import botocore.session
 import pytest
 
+import forked
 from masking import K1, K2, cell_of, entry, ring, ring_text
 from sofetch.embedded import queue as embedded_queue
 from sofetch.errors import ExitCode, KeyringError
@@ -287,16 +287,7 @@ def test_no_region_and_no_credentials_are_refusals_that_say_so(
 def sofetch(
     *arguments: str, folder: Path, environ: dict[str, str], given: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sofetch", *arguments],
-        cwd=folder,
-        env=os.environ | environ,
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return forked.run("sofetch", arguments, folder=folder, environ=os.environ | environ, stdin=given)
 
 
 def done(*arguments: str, folder: Path, environ: dict[str, str]) -> str:
