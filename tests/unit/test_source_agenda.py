@@ -173,6 +173,23 @@ def test_visibility_is_extended_at_half_of_the_timeout_in_tens() -> None:
     assert world.agenda.tally.extended == 25
 
 
+def test_what_is_settled_long_before_its_extension_leaves_nothing_behind() -> None:
+    """A timeout of hours would keep the ids of all that was loaded meanwhile."""
+    world = World(0, timeout_seconds=43_200)
+    for number in range(1_000):
+        world.clock.advance(1)
+        held = world._hold(f"m{number}", 43_200)
+        held.visible_at += world.clock.monotonic()
+        world.agenda.watch(held)
+        world.registry.give(max_messages=1, max_bytes=1 << 24)
+        world.agenda.delete(held, now=world.clock.monotonic())
+        world.clock.advance(LINGER_SECONDS)
+        world.answer(world.expect(Call.DELETE))
+    assert world.agenda._due == {}
+    assert len(world.agenda._due_times) < 100
+    assert world.agenda.wake_at() is None
+
+
 def test_extensions_go_before_deletes() -> None:
     world = World(20)
     for held in world.held[:10]:

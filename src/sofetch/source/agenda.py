@@ -25,6 +25,9 @@ _LIMIT_MARGIN_SECONDS = 5
 _SPREAD_SECONDS = 1_200
 """What goes back after a long hold stays invisible for a part of this, differing from message to message."""
 
+_FEW_TIMES = 64
+"""So many times that nothing is due at any more are not worth tidying away."""
+
 _ABOUT_DUE = 0.1
 """Extensions due within this part of the timeout go along with one that is due, to fill its call."""
 
@@ -80,8 +83,9 @@ class Agenda:
         self._hold_seconds = hold_seconds
         self.jitter = jitter
         self._lanes = {Call.DELETE: Lane(), Call.RELEASE: Lane()}
-        self._due: dict[float, list[str]] = {}
+        self._due: dict[float, dict[str, None]] = {}
         self._due_times: list[float] = []
+        """A heap of the keys of ``_due``, among others that are gone from it."""
         self._rests: dict[Call, float] = {}
         self._under_way = 0
         self._timeout_seconds = 30
@@ -140,7 +144,8 @@ class Agenda:
 
     def wake_at(self) -> float | None:
         """When ``next_work`` may next have something; None if nothing is planned."""
-        soonest = self._rested(Call.EXTEND, self._due_times[0]) if self._due_times else None
+        due_at = self._due_at()
+        soonest = None if due_at is None else self._rested(Call.EXTEND, due_at)
         for call, lane in self._lanes.items():
             at = lane.wake_at(hurry=self.hurry)
             if at is None:
@@ -191,7 +196,7 @@ class Agenda:
         else:
             self.tally.released += 1
             self.released_until = max(self.released_until, now + entry.seconds)
-        self._registry.forget(held)
+        self._forget(held)
 
     def _settle_failure(self, call: Call, held: Held, entry: Entry, failure: EntryFailure, *, now: float) -> None:
         held.attempts += 1
@@ -203,7 +208,7 @@ class Agenda:
         if stale or pointless:
             self.tally.given_up += 1
             self.released_until = max(self.released_until, held.visible_at)
-            self._registry.forget(held)
+            self._forget(held)
         else:
             self._lanes[call].add_later(held.message_id, at=now + self._backoff(held.attempts))
 
@@ -225,12 +230,15 @@ class Agenda:
     def _due_extensions(self, now: float) -> list[Entry]:
         entries: list[Entry] = []
         horizon = now
-        while self._due_times and self._due_times[0] <= horizon and len(entries) < MAX_BATCH_ENTRIES:
-            at, message_id = self._next_due()
+        while (at := self._due_at()) is not None and at <= horizon and len(entries) < MAX_BATCH_ENTRIES:
+            message_id = next(iter(self._due[at]))
             held = self._registry.get(message_id)
-            if held is None or held.extend_at != at or held.stage is Stage.RELEASING:
+            if held is None:
+                self._unplan(at, message_id)
                 continue
-            held.extend_at = None
+            self._unwatch(held)
+            if held.stage is Stage.RELEASING:
+                continue
             if self._is_held_too_long(held, now):
                 self._give_back(held, now)
                 continue
@@ -249,22 +257,42 @@ class Agenda:
     def _extend_at(self, held: Held, at: float) -> None:
         if held.stage in UNSETTLED:
             at = min(at, held.received_at + self._hold_seconds)
+        self._unwatch(held)
         held.extend_at = at
         due = self._due.get(at)
         if due is None:
-            self._due[at] = [held.message_id]
+            self._due[at] = {held.message_id: None}
             heapq.heappush(self._due_times, at)
-        else:  # what one call brought is due at one time, and nearly all of it is settled before
-            due.append(held.message_id)
+        else:  # what one call brought is due at one time
+            due[held.message_id] = None
 
-    def _next_due(self) -> tuple[float, str]:
-        at = self._due_times[0]
+    def _unwatch(self, held: Held) -> None:
+        """No extension is planned for it any more."""
+        if held.extend_at is not None:
+            self._unplan(held.extend_at, held.message_id)
+            held.extend_at = None
+
+    def _unplan(self, at: float, message_id: str) -> None:
         due = self._due[at]
-        message_id = due.pop()
-        if not due:
-            del self._due[at]
-            heapq.heappop(self._due_times)
-        return at, message_id
+        del due[message_id]
+        if due:
+            return
+        del self._due[at]
+        if len(self._due_times) > 2 * len(self._due) + _FEW_TIMES:
+            # Nearly all is settled long before it is due, which may be in hours.
+            self._due_times = list(self._due)
+            heapq.heapify(self._due_times)
+
+    def _due_at(self) -> float | None:
+        """When the next extension is due."""
+        times = self._due_times
+        while times and times[0] not in self._due:
+            heapq.heappop(times)
+        return times[0] if times else None
+
+    def _forget(self, held: Held) -> None:
+        self._unwatch(held)
+        self._registry.forget(held)
 
     def _is_held_too_long(self, held: Held, now: float) -> bool:
         return held.stage in UNSETTLED and now >= held.received_at + self._hold_seconds
