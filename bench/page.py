@@ -12,7 +12,7 @@ from typing import Any
 
 from plot import Line, Panel, chart
 from sofetch.cli.text import table
-from targets import Document, Row, verdicts
+from targets import Document, Row, best, verdicts
 
 README = Path(__file__).parent / "README.md"
 _MARKS = ("<!-- generated: targets -->", "<!-- end: targets -->")
@@ -65,6 +65,7 @@ def _tables(document: Document) -> list[tuple[str, Cells, list[Cells]]]:
         ("Targets", *_targets(document)),
         ("Whole, from queue to table", *_wholes(document)),
         ("CPU time by process, for one message", *_costs(document)),
+        ("Where the worker's time for a message goes", *_profile(document)),
         ("Parts", *_parts(document)),
         ("Masks", *_masks(document)),
         ("Latency", *_latencies(document)),
@@ -147,6 +148,29 @@ def _masks(document: Document) -> tuple[Cells, list[Cells]]:
         (it["mask"], it["of"], f"{it['median_us']:.2f} ({it['fastest_us']:.2f}-{it['slowest_us']:.2f})")
         for it in document["masks"]
     ]
+
+
+def _profile(document: Document) -> tuple[Cells, list[Cells]]:
+    """The whole beside its parts, each measured alone; what they do not explain is what comes of doing all at once."""
+    header = ("what", "CPU µs a message", "of the whole")
+    whole = best(document)
+    alone = {it["part"]: it["us"]["median"] for it in document["parts"] if it["batch"] == _BATCH}
+    if whole is None or not set(_STEPS) <= alone.keys():
+        return header, []
+    total = whole["worker_us"]["median"]
+    steps = [(what, alone[part]) for part, what in _STEPS.items()]
+    rest = ("threads beside each other, and what the parts do not have", total - sum(us for _, us in steps))
+    rows = [*steps, rest, ("whole", total)]
+    return header, [(what, f"{us:.1f}", f"{us / total:.0%}") for what, us in rows]
+
+
+_BATCH = 1_000
+_STEPS = {
+    "source, fast": "receive and delete, by the fast path",
+    "mask (two tokens, ledger key)": "mask: two tokens and a ledger key",
+    "sink": "load, with the ledger",
+    "decode": "decode",
+}
 
 
 def _latencies(document: Document) -> tuple[Cells, list[Cells]]:
