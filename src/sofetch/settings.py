@@ -198,6 +198,13 @@ class SinkSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             "in transaction mode): limits are set in each transaction, and nothing is set on the session."
         ),
     ] = False
+    rds_iam: Annotated[
+        bool,
+        Meta(
+            description="Log in to RDS or Aurora by tokens of AWS IAM, one made for each connection, where the "
+            "connection string holds no password. For the vault too."
+        ),
+    ] = False
     ledger_days: Annotated[
         int,
         Meta(

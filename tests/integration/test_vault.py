@@ -264,11 +264,12 @@ def test_a_vault_without_its_schema_refuses_to_start_and_says_what_to_do(vault_d
 
 def test_the_check_finds_what_is_missing_and_warns_of_an_owner_that_loads(vault_database: str) -> None:
     assert [(one.severity, one.code) for one in check_vault(vault_database, limits=LIMITS)] == [
-        ("error", "vault_schema")
+        ("ok", "vault_tls"),
+        ("error", "vault_schema"),
     ]
     apply_vault(vault_database, limits=LIMITS)
     found = {one.code: one for one in check_vault(vault_database, limits=LIMITS)}
-    assert set(found) == {"vault_schema", "vault_too_much"}
+    assert set(found) == {"vault_tls", "vault_schema", "vault_too_much"}
     assert "select on sofetch_vault.value" in found["vault_too_much"].what
 
 

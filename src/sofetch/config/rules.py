@@ -21,6 +21,7 @@ from sofetch.config.vault_rules import check_vault
 _PASSWORD_KEYS = frozenset({"password", "sslpassword"})
 _PASSWORD_WORD = re.compile(r"(?:^|\s)(?:ssl)?password\s*=", re.IGNORECASE)
 _URI_PASSWORD = re.compile(r"^[a-z]+://[^@]*:[^@]+@", re.IGNORECASE)  # also one with an unescaped / or ? in it
+_IN_THE_CLEAR = re.compile(r"(?:^|[\s?&])sslmode\s*=\s*'?(disable|allow|prefer)\b")
 _QUEUE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo")
 _OWN_SCHEMAS = frozenset({"sofetch", "pg_catalog", "information_schema"})
 
@@ -32,6 +33,9 @@ def check_rules(draft: Draft, report: Report) -> None:
     _check_table(draft.sections["sink"], report)
     _check_dsn(draft.sections["sink"], report, section="sink")
     _check_dsn(draft.sections["vault"], report, section="vault")
+    if draft.sections["sink"].get("rds_iam"):
+        _check_encrypted(draft.sections["sink"], report)
+        _check_encrypted(draft.sections["vault"], report)
     _check_keys(draft.sections["keys"], report)
     _check_s3_endpoint(draft.sections["unwrap"], report)
     _check_pipeline(draft.sections["pipeline"], report)
@@ -112,6 +116,13 @@ def _check_dsn(part: Part, report: Report, *, section: str) -> None:
     if part.has("dsn") and part.has("dsn_file"):
         what = f"[{section}] has both `dsn` and `dsn_file`"
         report.error("keys_exclude", part.at("dsn_file"), what, hint="drop one of the two")
+
+
+def _check_encrypted(part: Part, report: Report) -> None:
+    mode = _IN_THE_CLEAR.search(part.given.get("dsn") or "")
+    if mode is not None:
+        what = f"`dsn` says sslmode={mode[1]}, and `rds_iam` sends its token by TLS only"
+        report.error("token_in_clear", part.at("dsn"), what, hint="drop sslmode, which then is verify-full")
 
 
 def _holds_password(dsn: str) -> bool:

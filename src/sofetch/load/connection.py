@@ -6,6 +6,8 @@ passed on: the server's DETAIL echoes values, and a connection error can hold th
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -13,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.json import set_json_dumps
 
 from sofetch.errors import SinkRefused, SinkUnavailable, SofetchError
+from sofetch.load.defaults import ENCRYPTED, VERIFIED, completed, hosts_of
 from sofetch.load.sqlstate import Blame, blame, in_words
 from sofetch.load.statements import statement
 from sofetch.settings import SinkSettings
@@ -33,10 +36,7 @@ def connect(dsn: str, sink: SinkSettings, *, role: str = "", pooled: bool = Fals
     ``beginning``. Raises SinkUnavailable or SinkRefused. What the connection string itself says wins over the settings.
     """
     given = {name: value for name, value in conninfo_to_dict(dsn).items() if value is not None}
-    try:
-        connection = psycopg.connect(**_parameters(given, sink, role=role), autocommit=True, prepare_threshold=None)
-    except psycopg.Error as error:
-        raise _unreachable(error, given) from None
+    connection = _open(given, completed(given, sink, role=role, environ=os.environ), sink)
     try:
         # jsonb cells are JSON text already: pass the bytes through.
         set_json_dumps(_as_it_is, connection)
@@ -115,6 +115,40 @@ def _is_new_partition(error: psycopg.Error) -> bool:
     return error.diag.sqlstate == "23514" and error.diag.schema_name == "sofetch"
 
 
+def _open(given: dict[str, Any], parameters: dict[str, Any], sink: SinkSettings) -> psycopg.Connection[Any]:
+    """The first connection that is to be had. With tokens each host is tried by itself, for each has its own."""
+    by_token = sink.rds_iam and not given.get("password")
+    tries = _with_tokens(parameters) if by_token else iter([parameters])
+    failed: psycopg.Error | None = None
+    for tried in tries:
+        try:
+            return psycopg.connect(**tried, autocommit=True, prepare_threshold=None)
+        except psycopg.Error as error:
+            failed = error
+    assert failed is not None  # noqa: S101  there is one try at least
+    raise _unreachable(failed, given) from None
+
+
+def _with_tokens(parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The parameters for each host, with a token of IAM for it. Raises SinkRefused where none should be made."""
+    mode = parameters.get("sslmode") or os.environ.get("PGSSLMODE") or "none"
+    if mode not in ENCRYPTED:
+        raise SinkRefused(
+            f"[sink] rds_iam sends its token by TLS only, and sslmode is {mode}",
+            hint=f"drop sslmode from the DSN, which then is {VERIFIED}",
+        )
+    hosts = hosts_of(parameters, os.environ)
+    user = parameters.get("user") or os.environ.get("PGUSER")
+    if not user or not all(host for host, _, _ in hosts):
+        raise SinkRefused("[sink] rds_iam signs for a host and a user", hint="name both in the DSN: host=… user=…")
+
+    from sofetch.load.rds_iam import token  # botocore is nobody's burden who logs in by password
+
+    for host, address, port in hosts:
+        one = parameters | {"host": host, "port": port, "password": token(host=host, port=port, user=str(user))}
+        yield one | ({"hostaddr": address} if address else {})
+
+
 def _unreachable(error: psycopg.Error, given: dict[str, Any]) -> SinkUnavailable:
     """A connection that was not made has no SQLSTATE, so it may always pass. libpq's text is only searched for a known
     cause, which is then told in our words: that decides nothing but the hint.
@@ -127,11 +161,44 @@ def _unreachable(error: psycopg.Error, given: dict[str, Any]) -> SinkUnavailable
 
 
 REACH = "is the server up, the host and port right, the user and the database existing, TLS as the server wants it?"
+ROOTS = (
+    "put sslrootcert=FILE with the CA's certificate into the DSN: on RDS and Aurora the global-bundle.pem of AWS; "
+    "sslrootcert=system for a public CA"
+)
 CAUSES = (
-    # First, for these name a role or a database too.
+    # First, for what these say of a host is said beside what the other hosts answered, or names a file, a role, a
+    # database.
+    (
+        "read-only",
+        "no host is there that takes writes",
+        "it passes when a standby is promoted; are all hosts of the cluster in the DSN?",
+    ),
+    ("root certificate file", "there is no CA's certificate to verify the server's with", ROOTS),
+    ("sslrootcert", "the CA's certificates cannot be used", ROOTS),
+    (
+        "does not match host name",
+        "the server's certificate is for another host name",
+        "name the host in the DSN as its certificate does; an address in hostaddr beside it spares the look-up",
+    ),
+    (
+        "host name must be specified",
+        "a certificate is verified by the host's name, and the DSN has none",
+        "put host=… beside hostaddr",
+    ),
+    ("certificate verify failed", "the server's certificate cannot be verified", ROOTS),
+    (
+        "does not support SSL",
+        "the server offers no TLS, and another machine's is not talked to without",
+        "turn it on there (ssl = on); or sslmode=disable in the DSN, where nobody else is on the way",
+    ),
     ("too many connections", "it has too many connections", "it passes; or raise the role's or database's limit"),
     ("remaining connection slots", "the server has too many connections", "it passes, or raise max_connections"),
     ("too many clients", "the server has too many connections", "it passes, or raise max_connections"),
+    (
+        "PAM authentication failed",
+        "the token of IAM is not accepted",
+        "GRANT rds_iam TO the user; may the role of AWS do rds-db:connect as it? Is the DSN's host the endpoint?",
+    ),
     ("password authentication failed", "the password is not accepted", "put the right user and password into the DSN"),
     ("no password supplied", "the server asks for a password", "put it into SOFETCH_SINK_DSN or [sink] dsn_file"),
     (
@@ -154,19 +221,6 @@ CAUSES = (
     ("certificate", "TLS could not be agreed on", "look at sslmode and sslrootcert in the DSN"),
     ("SSL", "TLS could not be agreed on", "look at sslmode and sslrootcert in the DSN"),
 )
-
-
-def _parameters(given: dict[str, Any], sink: SinkSettings, *, role: str) -> dict[str, Any]:
-    ours = {
-        "application_name": sink.application_name + role,
-        "connect_timeout": sink.connect_timeout_seconds,
-        "keepalives": 1,
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
-        "keepalives_count": 3,
-        "tcp_user_timeout": sink.tcp_user_timeout_seconds * 1_000,
-    }
-    return ours | given | {"client_encoding": "UTF8"}
 
 
 def _set_up(connection: psycopg.Connection[Any], given: dict[str, Any], sink: SinkSettings) -> None:

@@ -17,6 +17,7 @@ from sofetch.errors import SofetchError
 from sofetch.findings import Finding, Severity
 from sofetch.load.cells import Misfit
 from sofetch.load.connection import MINIMUM_VERSION, connect, sink_error
+from sofetch.load.defaults import VERIFIED, leads_elsewhere
 from sofetch.load.migrations import latest_migration
 from sofetch.load.registry import APPLY, schema_state
 from sofetch.load.rows import fit_columns, unfilled_columns
@@ -44,6 +45,8 @@ def _look(connection: Connection[Any], settings: Settings) -> Iterator[Finding]:
     with connection.cursor(row_factory=dict_row) as cursor:
         server = cursor.execute(statement("server")).fetchone() or {}
     yield from _server_findings(server)
+    severity, what, hint = protection(connection)
+    yield Finding(severity=severity, code="sink_tls", where=f"database {server['database']}", what=what, hint=hint)
     yield from _schema_findings(connection, settings)
     yield from _table_findings(connection, settings)
     yield _log_finding(server)
@@ -87,6 +90,20 @@ def _schema_findings(connection: Connection[Any], settings: Settings) -> Iterato
             yield _finding("ok", "sink_schema", "schema sofetch", f"it is at migration {state}")
     if settings.sink.dedupe == "message":
         yield from _partition_findings(connection)
+
+
+def protection(connection: Connection[Any]) -> tuple[Severity, str, str]:
+    """How the link to the server is protected, as it is and not as it was asked for: severity, what, hint."""
+    mode = next((option.val or b"" for option in connection.pgconn.info if option.keyword == b"sslmode"), b"").decode()
+    if not connection.pgconn.ssl_in_use:
+        if not leads_elsewhere({"host": connection.info.host, "hostaddr": connection.info.hostaddr}, {}):
+            return "ok", "no TLS, and the server is on this machine", ""
+        hint = "drop sslmode from the DSN, and its certificate is verified; or be sure that nobody else is on the way"
+        return "warning", f"no TLS (sslmode {mode}): rows travel in the clear", hint
+    if mode == VERIFIED:
+        return "ok", f"TLS, the server's certificate is verified (sslmode {mode})", ""
+    hint = f"sslmode={VERIFIED}, which is what holds without any; sslrootcert=FILE names the CA's certificate"
+    return "warning", f"TLS, and nobody knows with whom (sslmode {mode})", hint
 
 
 NEEDED = {

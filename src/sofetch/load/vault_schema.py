@@ -14,6 +14,7 @@ from psycopg import Connection
 from sofetch.errors import SofetchError
 from sofetch.findings import Finding, Severity
 from sofetch.load.connection import connect, require_version
+from sofetch.load.inspect import protection
 from sofetch.load.migrations import VAULT, applied_migration, latest_migration, migrate, pending_migrations
 from sofetch.load.schema import SchemaStep
 from sofetch.load.vault import APPLY, STORE_FUNCTION, vault_error
@@ -72,6 +73,8 @@ def _steps(was_there: int | None, names: list[str]) -> list[SchemaStep]:
 
 
 def _look(connection: Connection[Any]) -> Iterator[Finding]:
+    severity, what, hint = protection(connection)
+    yield Finding(severity=severity, code="vault_tls", where="vault", what=what, hint=hint)
     may_use = _asked(connection, "SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = %s")
     if may_use is None:
         yield _finding("error", "vault_schema", "the schema sofetch_vault does not exist", APPLY)
