@@ -15,7 +15,7 @@ SETUP = PYTHON="$(PYTHON)" sh .ci/venv "$(VENV)"
 TESTS = PYTHONPATH=tests $(BIN)/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast bench bench-check fuzz soak simulate faults mutations check format docs lambda lock clean wheel sbom audit setup-demo setup-dev setup-bench setup-audit old-sqs
+.PHONY: help demo test test-fast bench bench-check fuzz soak simulate faults drill-failover mutations check format docs lambda lock clean wheel sbom audit setup-demo setup-dev setup-bench setup-audit old-sqs
 # Every target works in the one environment: `make -j` must not build it twice at once.
 .NOTPARALLEL:
 
@@ -52,6 +52,9 @@ fuzz: setup-dev ## Try hostile bodies, configurations and answers of the queue f
 
 faults: setup-dev ## Break everything while messages move, and count (ARGS="--seed 7 --messages 100000")
 	@$(TESTS) faults.campaign $(ARGS)
+
+drill-failover: setup-dev ## Let primaries die under load, and count what each way of replicating loses (ARGS="--rounds 5")
+	@$(TESTS) faults.failover_drill $(ARGS)
 
 mutations: setup-dev ## Break the code on purpose, and see that the tests notice
 	@$(TESTS) faults.mutations $(ARGS)

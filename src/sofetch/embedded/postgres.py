@@ -154,12 +154,13 @@ class Postgres:
         raise self._failure(f"the embedded Postgres was not ready within {_START_SECONDS:.0f} s")
 
     def _says_ready(self, pid: int) -> bool:
-        # The eighth line of postmaster.pid is the server's own word on its state; the first is whose word it is.
+        # The eighth line of postmaster.pid is the server's own word on its state; the first is whose word it is. A
+        # standby that takes connections says so.
         try:
             lines = self._pid_file.read_text().splitlines()
         except OSError:
             return False
-        return len(lines) >= 8 and lines[0].strip() == str(pid) and lines[7].strip() == "ready"
+        return len(lines) >= 8 and lines[0].strip() == str(pid) and lines[7].strip() in {"ready", "standby"}
 
     def _failure(self, what: str) -> EmbeddedError:
         lines = process.last_lines(self.log)

@@ -1,0 +1,105 @@
+"""A failover in the middle of a load: who waits for a standby loses nothing, and who does not is told how much.
+
+One chain of clusters: each test promotes a standby of the survivor of the one before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from faults.failover import (
+    Loading,
+    both,
+    cut_off,
+    fence_off,
+    missing_binary,
+    new_primary,
+    promote,
+    replicate,
+    standby_of,
+)
+from loading import count, logins, query
+from sofetch.embedded import Embedded
+from sofetch.load.schema import apply_schema
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("failover"),
+    pytest.mark.skipif(bool(missing_binary()), reason=f"the embedded Postgres ships no {missing_binary()}"),
+]
+
+
+class Chain:
+    """The cluster that is the primary now."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self.primary = stack.enter_context(new_primary())
+        apply_schema(logins(), dsn=self.primary.dsn)
+
+    def standby(self) -> Embedded:
+        """A new standby of it. No row is there yet."""
+        query(self.primary.dsn, "TRUNCATE user_logins")
+        return self._stack.enter_context(standby_of(self.primary))
+
+
+@pytest.fixture(scope="module")
+def chain() -> Iterator[Chain]:
+    with ExitStack() as stack:
+        yield Chain(stack)
+
+
+def test_a_primary_that_dies_loses_nothing_that_its_standby_was_waited_for(chain: Chain) -> None:
+    primary, standby = chain.primary, chain.standby()
+    replicate(primary, names="*")
+    with Loading(both(primary, standby)) as loading:
+        loading.wait_for(batches=5)
+        primary.stop_postgres(immediate=True)
+        promote(standby)
+        loading.wait_for(batches=5)
+    chain.primary = standby
+    tally = loading.tally(standby.dsn)
+    assert tally.refused_tries > 0
+    assert (tally.lost, tally.doubled, tally.unknown) == (0, 0, 0)
+    assert count(standby.dsn, "sofetch.quarantine") == 0
+
+
+def test_a_primary_that_was_made_read_only_is_left_for_the_new_one(chain: Chain) -> None:
+    primary, standby = chain.primary, chain.standby()
+    replicate(primary, names="*")
+    with Loading(both(primary, standby)) as loading:
+        loading.wait_for(batches=2)
+        fence_off(primary)
+        promote(standby)
+        loading.wait_for(batches=2)
+    chain.primary = standby
+    tally = loading.tally(standby.dsn)
+    assert tally.refused_tries > 0
+    assert (tally.lost, tally.doubled, tally.unknown) == (0, 0, 0)
+    assert count(standby.dsn, "sofetch.quarantine") == 0
+    assert count(primary.dsn, "user_logins") < tally.acknowledged
+
+
+def test_what_an_asynchronous_standby_had_not_received_is_lost_to_the_row(chain: Chain) -> None:
+    """Nobody can help it: the messages are deleted. docs/failover.md says so, and what to do."""
+    primary, standby = chain.primary, chain.standby()
+    replicate(primary, names="")
+    with Loading(both(primary, standby)) as loading:
+        loading.wait_for(batches=2)
+        loading.stop()
+    received = len(loading.acknowledged)
+    with Loading(both(primary, standby), first=received) as later:
+        cut_off(standby)
+        later.wait_for(batches=3)
+        later.stop()
+        behind = count(primary.dsn, "user_logins") - count(standby.dsn, "user_logins")
+        primary.stop_postgres(immediate=True)
+        promote(standby)
+    chain.primary = standby
+    assert loading.tally(standby.dsn).lost == 0
+    tally = later.tally(standby.dsn)
+    assert tally.lost == behind >= 300
+    assert tally.doubled == 0
