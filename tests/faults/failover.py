@@ -18,6 +18,7 @@ from typing import Self
 
 import msgspec
 import psycopg
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from loading import login, logins, query
@@ -78,12 +79,19 @@ def replicate(primary: Embedded, *, names: str, commit: str = "on") -> None:
     until(lambda: query(primary.dsn, "SELECT sync_state FROM pg_stat_replication") == [(state,)])
 
 
-def cut_off(standby: Embedded) -> None:
-    """Let the standby receive no more; the primary does not mind."""
-    with psycopg.connect(standby.dsn, autocommit=True) as connection:
-        connection.execute("ALTER SYSTEM SET primary_conninfo = ''")
-        connection.execute("SELECT pg_reload_conf()")
+def cut_off(standby: Embedded) -> str:
+    """Let the standby receive no more; the primary does not mind. What ``follow`` needs to undo it."""
+    [(before,)] = query(standby.dsn, "SELECT current_setting('primary_conninfo')")
+    follow(standby, "")
     until(lambda: query(standby.dsn, "SELECT count(*) FROM pg_stat_wal_receiver") == [(0,)])
+    return str(before)
+
+
+def follow(standby: Embedded, conninfo: str) -> None:
+    """Let the standby receive from there."""
+    with psycopg.connect(standby.dsn, autocommit=True) as connection:
+        connection.execute(sql.SQL("ALTER SYSTEM SET primary_conninfo = {}").format(sql.Literal(conninfo)))
+        connection.execute("SELECT pg_reload_conf()")
 
 
 def fence_off(server: Embedded) -> None:

@@ -6,6 +6,7 @@ One chain of clusters: each test promotes a standby of the survivor of the one b
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
@@ -15,15 +16,20 @@ from faults.failover import (
     both,
     cut_off,
     fence_off,
+    follow,
     missing_binary,
     new_primary,
     promote,
     replicate,
     standby_of,
+    until,
 )
-from loading import count, logins, query
+from loading import count, login_rows, logins, names_of, open_sink, query
 from sofetch.embedded import Embedded
+from sofetch.errors import SinkUnavailable
 from sofetch.load.schema import apply_schema
+
+WAITING = "FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
 pytestmark = [
     pytest.mark.slow,
@@ -81,6 +87,30 @@ def test_a_primary_that_was_made_read_only_is_left_for_the_new_one(chain: Chain)
     assert (tally.lost, tally.doubled, tally.unknown) == (0, 0, 0)
     assert count(standby.dsn, "sofetch.quarantine") == 0
     assert count(primary.dsn, "user_logins") < tally.acknowledged
+
+
+def test_a_duplicate_is_acknowledged_only_when_the_standby_has_it(chain: Chain) -> None:
+    """A commit that is cut off while it waits for the standby is there on the primary, and on nothing else."""
+    primary, standby = chain.primary, chain.standby()
+    replicate(primary, names="*")
+    records = login_rows(10)
+    with open_sink(logins(), primary.dsn, schema=False) as sink, ThreadPoolExecutor(1) as pool:
+        conninfo = cut_off(standby)
+        for ending in ("pg_terminate_backend", "pg_cancel_backend"):  # the second ends the wait of duplicates
+            loading = pool.submit(sink.load, records, [])
+            until(lambda: query(primary.dsn, f"SELECT count(*) {WAITING}") == [(1,)])
+            query(primary.dsn, f"SELECT {ending}(pid) {WAITING}")
+            with pytest.raises(SinkUnavailable):
+                loading.result(timeout=60)
+            assert (count(primary.dsn, "user_logins"), count(standby.dsn, "user_logins")) == (10, 0)
+        loading = pool.submit(sink.load, records, [])
+        until(lambda: query(primary.dsn, f"SELECT count(*) {WAITING}") == [(1,)])
+        follow(standby, conninfo)
+        assert names_of(loading.result(timeout=60)) == ["Duplicate"] * 10
+    primary.stop_postgres(immediate=True)
+    promote(standby)
+    chain.primary = standby
+    assert count(standby.dsn, "user_logins") == 10
 
 
 def test_what_an_asynchronous_standby_had_not_received_is_lost_to_the_row(chain: Chain) -> None:

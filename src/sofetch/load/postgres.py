@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 from psycopg import Connection
+from psycopg.errors import Diagnostic
 
 from sofetch.errors import SinkUnavailable
 from sofetch.faults import crash_point
@@ -125,6 +126,9 @@ class _Session:
         self._pipeline_id = pipeline_id
         self._ledger = Ledger(settings, pipeline_id=pipeline_id)
         self._expire_days = settings.quarantine.expire_days
+        self._wait_and_commit = statement("wait_for_standby") + b"; COMMIT"
+        self._gave_up_waiting = False
+        connection.add_notice_handler(self._note)
 
     def load(self, batch: Batch) -> tuple[Committed, Mapping[bytes, Fault]]:
         """Commit the batch without its faulty rows; say what is committed and which rows are faulty."""
@@ -159,7 +163,7 @@ class _Session:
         if loaded and not self._copy_rows([rows[key] for key in loaded]):
             return None
         quarantined = self._quarantine(batch, fresh)
-        self._commit(check_table=bool(loaded))
+        self._commit(check_table=bool(loaded), duplicates=len(fresh) < len(keys))
         return Committed(frozenset(loaded), quarantined)
 
     def _copy_rows(self, rows: Sequence[Row]) -> bool:
@@ -207,14 +211,24 @@ class _Session:
         again = count_attempts(self.connection, known, pipeline_id=self._pipeline_id) if known else frozenset()
         return again.union(rejection.key for rejection in new)
 
-    def _commit(self, *, check_table: bool) -> None:
+    def _commit(self, *, check_table: bool, duplicates: bool) -> None:
         """Commit, unless a column's type changed since it was looked up: binary rows would then be garbage.
 
-        COPY holds the table's lock by now, so that no such change can come between the check and COMMIT.
+        COPY holds the table's lock by now, so that no such change can come between the check and COMMIT. Where the
+        server waits for a standby, so do duplicates, and a wait that was cancelled is no commit to rely on.
         """
         if check_table:
             self._require_table_as_it_was()
-        self.connection.execute("COMMIT")
+        self.connection.execute(self._wait_and_commit if duplicates else b"COMMIT")
+        if self._gave_up_waiting:
+            raise SinkUnavailable(
+                "the commit was cancelled while it waited for the standby; it may be on this server only"
+            )
+
+    def _note(self, notice: Diagnostic) -> None:
+        # A warning, and COMMIT succeeds. Its text is translated and its SQLSTATE is any warning's.
+        if notice.source_function == "SyncRepWaitForLSN":
+            self._gave_up_waiting = True
 
     def _require_table_as_it_was(self) -> None:
         parameters = [self._writer.table.oid, self._writer.names]
