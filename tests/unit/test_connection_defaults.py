@@ -174,7 +174,9 @@ def test_a_string_with_a_password_of_its_own_needs_no_token(attempts: list[dict[
 
 
 @pytest.mark.usefixtures("credentials")
-@pytest.mark.parametrize("rest", ["user=u sslmode=prefer", "user=u sslmode=disable", "sslmode=require"])
+@pytest.mark.parametrize(
+    "rest", ["user=u sslmode=prefer", "user=u sslmode=disable", "sslmode=require", "user=u port=1,2"]
+)
 def test_no_token_goes_in_the_clear_or_for_nobody(rest: str, attempts: list[dict[str, Any]]) -> None:
     with pytest.raises(SinkRefused):
         connection.connect(f"host={RDS} {rest}", SinkSettings(table="t", rds_iam=True))

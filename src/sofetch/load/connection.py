@@ -137,7 +137,11 @@ def _with_tokens(parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
             f"[sink] rds_iam sends its token by TLS only, and sslmode is {mode}",
             hint=f"drop sslmode from the DSN, which then is {VERIFIED}",
         )
-    hosts = hosts_of(parameters, os.environ)
+    try:
+        hosts = hosts_of(parameters, os.environ)
+    except ValueError:
+        hint = "a host each, and one port for all or a port each"
+        raise SinkRefused("hosts and ports in the DSN do not go together", hint=hint) from None
     user = parameters.get("user") or os.environ.get("PGUSER")
     if not user or not all(host for host, _, _ in hosts):
         raise SinkRefused("[sink] rds_iam signs for a host and a user", hint="name both in the DSN: host=… user=…")

@@ -51,7 +51,10 @@ def has_several_hosts(given: Mapping[str, Any], environ: Mapping[str, str]) -> b
 
 
 def hosts_of(given: Mapping[str, Any], environ: Mapping[str, str]) -> list[tuple[str, str, int]]:
-    """Host, address and port of each server to try. One port may stand for all; an address may be empty."""
+    """Host, address and port of each server to try. One port may stand for all; an address may be empty.
+
+    Raises ValueError where there are other ports than hosts, or one is no number.
+    """
     hosts = list(_listed("host", given, environ))
     addresses = list(_listed("hostaddr", given, environ))
     ports = list(_listed("port", given, environ))
