@@ -7,7 +7,7 @@ right tables and a reachable queue, nothing is received.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -24,6 +24,7 @@ from sofetch.health import Health
 from sofetch.keys import load_keyrings
 from sofetch.keys.recovery import load_recovery_public_key
 from sofetch.load.dsn import resolve_dsn, resolve_vault_dsn
+from sofetch.load.maintain import maintain
 from sofetch.load.postgres import PostgresSink
 from sofetch.load.schema import apply_schema
 from sofetch.load.vault import VaultStore
@@ -41,6 +42,7 @@ from sofetch.source import open_object_store, open_source
 from sofetch.stopping import Stop
 from sofetch.telemetry import open_telemetry
 from sofetch.unwrapping import compile_unwrapper
+from sofetch.upkeep import Upkeep
 from sofetch.worker import Summary, Worker
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ class Pipeline:
         stop: Stop,
         breakers: Breakers,
         telemetry: Telemetry | None,
+        idle: Callable[[], None],
         closing: ExitStack,
     ) -> None:
         self._settings = settings
@@ -76,6 +79,7 @@ class Pipeline:
         self._stop = stop
         self._breakers = breakers
         self._telemetry = telemetry
+        self._idle = idle
         self._closing = closing
         self._deadline: float | None = None
 
@@ -135,6 +139,7 @@ class Pipeline:
                 stop=stop,
                 breakers=breakers,
                 telemetry=telemetry,
+                idle=_upkeep(settings, dsn, clock=clock, events=events),
                 closing=opened.pop_all(),
             )
 
@@ -161,6 +166,7 @@ class Pipeline:
             events=self._events,
             stop=self._stop,
             breakers=self._breakers,
+            idle=self._idle,
             turn=Pulse(look=self._source.state, calls=self._source.calls, clock=self._clock, events=self._events),
             traced=self._telemetry.traced if self._telemetry is not None else None,
         )
@@ -227,6 +233,13 @@ def _apply_schema(settings: Settings, dsn: str, *, outages: Outages, events: Eve
     applied = outages.outlast("database", lambda: apply_schema(settings, dsn=dsn))
     if applied:
         events.emit(SchemaApplied(steps=len(applied)))
+
+
+def _upkeep(settings: Settings, dsn: str, *, clock: Clock, events: Events) -> Callable[[], None]:
+    """What an idle worker does for its table. Nothing behind a pooler: the lock of it belongs to a session."""
+    if not settings.sink.partition_by or settings.sink.pooled:
+        return lambda: None
+    return Upkeep(lambda: maintain(settings, dsn=dsn, if_allowed=True), clock=clock, events=events)
 
 
 def _go_on(stop: Stop) -> None:

@@ -186,6 +186,32 @@ class SchemaApplied(Event, frozen=True, kw_only=True):
     steps: int
 
 
+class PartitionsKept(Event, frozen=True, kw_only=True):
+    """An idle worker made or dropped partitions of the table. ``postponed`` of them were not to be had in time."""
+
+    made: int
+    moved_rows: int
+    dropped: int
+    expired_rows: int
+    postponed: int
+
+
+class MaintenanceFailed(Event, frozen=True, kw_only=True):
+    """An idle worker could not keep the table's partitions. Loading goes on, into the default partition if need be."""
+
+    code: str
+    what: str
+
+    @property
+    def level(self) -> Level:
+        """Nothing is lost or held up; somebody should look within days."""
+        return "warning"
+
+    def measures(self) -> Iterator[Measure]:
+        """Such failures."""
+        yield "sofetch_maintenance_failures_total", "", 1
+
+
 class Listening(Event, frozen=True, kw_only=True):
     """`/health`, `/livez`, `/readyz` and `/metrics` can be asked for at this address."""
 

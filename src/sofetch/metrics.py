@@ -73,6 +73,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("sofetch_outage_attempts_total", "counter", "Attempts that failed in them.", "dependency", DEPENDENCIES),
     Metric("sofetch_damaged_messages_total", "counter", "Messages whose body is not what was sent; they come again."),
     Metric("sofetch_not_of_kind_total", "counter", "Personal values that are not of their column's kind.", "column"),
+    Metric("sofetch_maintenance_failures_total", "counter", "Times that partitions could not be kept."),
     Metric("sofetch_unexpected_errors_total", "counter", "Faults of the program."),
     Metric("sofetch_process_restarts_total", "counter", "Workers that a supervisor started again."),
     Metric("sofetch_workers", "gauge", "Workers that run."),

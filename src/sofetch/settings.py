@@ -211,6 +211,25 @@ class SinkSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             ge=1, le=400, description="Days the ledger is kept: more than the queue's and the DLQ's retention together."
         ),
     ] = 35
+    partition_by: Annotated[
+        Literal["", "day", "month"],
+        Meta(description="The table is partitioned by UTC days or months of `partition_column`. Default: it is not."),
+    ] = ""
+    partition_column: Annotated[
+        Name | None, Meta(description="Column, a timestamp or date, that says which partition a row belongs to.")
+    ] = None
+    partition_ahead: Annotated[
+        int, Meta(ge=1, le=400, description="How many days or months are made ahead, beside the one of now.")
+    ] = 3
+    partition_retention_days: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=36_500,
+            description="Days that rows are kept: partitions that are wholly older are dropped, with their rows. "
+            "0 keeps all.",
+        ),
+    ] = 0
 
 
 class KeysSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -63,10 +63,11 @@ class Worker:
         stop: Stop,
         breakers: Breakers | None = None,
         turn: Callable[[], None] = lambda: None,
+        idle: Callable[[], None] = lambda: None,
         traced: Callable[[Sequence[Message], told.BatchDone], None] | None = None,
     ) -> None:
-        """``turn`` is called before each receive and each attempt at a batch; ``traced`` after each batch, once it is
-        durable and acknowledged.
+        """``turn`` is called before each receive and each attempt at a batch; ``idle`` after a receive that brought
+        nothing; ``traced`` after each batch, once it is durable and acknowledged. None of them may raise.
         """
         self._source = source
         self._steps = steps
@@ -77,6 +78,7 @@ class Worker:
         self._stop = stop
         self._breakers = breakers or Breakers(now=clock.monotonic())
         self._turn = turn
+        self._idle = idle
         self._traced = traced
         self._counts: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
@@ -104,6 +106,8 @@ class Worker:
                 self._finish(messages)
             elif drain and self._source.drained():
                 return "drained"
+            elif not self._stop.asked:
+                self._idle()
         self._events.emit(told.Draining(signal=self._stop.reason))
         return self._stop.reason
 

@@ -38,6 +38,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
     ),
     "Move data": (
         Entry("run", "sofetch.cli.run:run", "Move messages from the queue into the table."),
+        Entry("maintain", "sofetch.cli.maintain:maintain", "Make and drop partitions, by a schedule."),
         Entry("rotate", "sofetch.cli.rotate:rotate", "Upgrade stored tokens to the newest key."),
         Entry("dlq", "sofetch.cli.dlq:dlq", "Show a dead-letter queue and send it round again."),
         Entry("send", "sofetch.cli.send:send", "Put lines of JSON on the queue."),

@@ -53,6 +53,7 @@ def schema(frame: Frame, *, apply: bool, widen: bool, roles: bool, prefix: str) 
         steps = _schema(settings, apply=False, widen=widen)
     else:
         _print_plan(frame, steps, widen=widen)
+    _say_of_partitions(frame, settings, apply=apply)
     left = [step for step in steps if not step.automatic]
     if left and not widen:
         frame.note(f"  → {count(len(left), 'column')} would change only with --widen")
@@ -70,6 +71,20 @@ def _schema(settings: Settings, *, apply: bool, widen: bool) -> list[SchemaStep]
     if vault_dsn is None:
         return steps
     return steps + (apply_vault if apply else plan_vault)(vault_dsn, limits=settings.sink)
+
+
+def _say_of_partitions(frame: Frame, settings: Settings, *, apply: bool) -> None:
+    """What applying cannot change, an unpartitioned table above all; and who makes the partitions."""
+    from sofetch.load.dsn import resolve_dsn
+    from sofetch.load.partition_check import partition_problems
+
+    problems = partition_problems(settings, dsn=resolve_dsn(settings.sink, environ=os.environ))
+    for problem in problems:
+        if problem.code == "sink_partitioning":
+            frame.warn(f"{problem.where}: {problem.what}")
+            frame.note(f"  → {terminal_safe(problem.hint)}")
+    if apply and any(problem.code == "sink_partitions" for problem in problems):
+        frame.note("  → `sofetch maintain` makes the partitions of the days or months to come")
 
 
 def _roles(frame: Frame, settings: Settings, *, prefix: str, apply: bool) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 from sofetch.columns import token_domain
 from sofetch.config.column_rules import as_settings, check_column, is_identifier, title
 from sofetch.config.governance_rules import check_governance
+from sofetch.config.partition_rules import check_partitions
 from sofetch.config.positions import Path
 from sofetch.config.report import Report, did_you_mean, shown
 from sofetch.config.shape import Draft, Part
@@ -45,6 +46,7 @@ def check_rules(draft: Draft, report: Report) -> None:
     _check_names_are_unique(draft.columns, report)
     _check_dedupe(draft, report)
     _check_domains(draft.columns, report)
+    check_partitions(draft, report)
     check_unwrap(draft, report)
     check_vault(draft, report)
     check_governance(draft, report)

@@ -111,8 +111,10 @@ def bug(what: str) -> SofetchError:
 
 
 def _is_new_partition(error: psycopg.Error) -> bool:
-    """A key on its way into the ledger's default partition met the making of its day's own: the next try finds that."""
-    return error.diag.sqlstate == "23514" and error.diag.schema_name == "sofetch"
+    """What was on its way into a default partition met the making of its time's own: the next try finds that."""
+    diagnosis = error.diag
+    of_default = diagnosis.schema_name == "sofetch" or (diagnosis.table_name or "").endswith("_default")
+    return diagnosis.sqlstate == "23514" and not diagnosis.constraint_name and of_default
 
 
 def _open(given: dict[str, Any], parameters: dict[str, Any], sink: SinkSettings) -> psycopg.Connection[Any]:

@@ -19,6 +19,7 @@ from sofetch.load.cells import Misfit
 from sofetch.load.connection import MINIMUM_VERSION, connect, sink_error
 from sofetch.load.defaults import VERIFIED, leads_elsewhere
 from sofetch.load.migrations import latest_migration
+from sofetch.load.partition_check import partition_findings
 from sofetch.load.registry import APPLY, schema_state
 from sofetch.load.rows import fit_columns, unfilled_columns
 from sofetch.load.statements import statement
@@ -175,6 +176,7 @@ def _table_findings(connection: Connection[Any], settings: Settings) -> Iterator
             yield _finding("error", "sink_column", f"{where}, column {fit.column}", fit.what, fit.hint)
     yield from _width_findings(settings, table)
     yield from _table_privileges(connection, settings, table)
+    yield from partition_findings(connection, settings, table)
     if _true(connection, NO_COPY, table.oid):
         hint = "name the table behind it, or give the view an INSTEAD OF INSERT trigger"
         yield _finding("error", "sink_view", where, "it is a view, and a view takes no rows by COPY", hint)

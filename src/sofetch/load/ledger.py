@@ -5,7 +5,7 @@ Owns the two ways to take keys (all at once, or finding out which are new) and t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, LiteralString
 
 import psycopg
@@ -64,28 +64,38 @@ def keep_partitions(connection: Connection[Any], settings: Settings) -> bool:
     their keys go into the default partition. So a reader who holds a lock, pg_dump say, must not stop the loading.
     """
     behind = min(settings.sink.ledger_days, LONGEST_RETENTION_DAYS)
-    made = _in_passing(connection, "SELECT sofetch.make_ledger_partitions(%s, %s)", [behind, DAYS_AHEAD])
-    dropped = _in_passing(connection, "SELECT sofetch.drop_ledger_partitions(%s)", [settings.sink.ledger_days])
+    made = _called(connection, "SELECT sofetch.make_ledger_partitions(%s, %s)", [behind, DAYS_AHEAD])
+    dropped = _called(connection, "SELECT sofetch.drop_ledger_partitions(%s)", [settings.sink.ledger_days])
     return made and dropped and not _has_old_content(connection, settings)
+
+
+def in_passing(connection: Connection[Any], change: Callable[[], None]) -> bool:
+    """Make a change in a transaction of its own, unless it would have to wait; False if it would, and is undone.
+
+    Whoever waits for a lock on a partitioned table makes all others wait behind it.
+    """
+    try:
+        with connection.transaction():
+            connection.execute("SELECT set_config('lock_timeout', %s, true)", [LONGEST_WAIT])
+            change()
+    except psycopg.Error as error:
+        if error.diag.sqlstate not in {"55P03", "40P01", "57014"}:  # no lock in time, a deadlock, too slow
+            raise
+        return False
+    return True
+
+
+def _called(connection: Connection[Any], query: LiteralString, parameters: Sequence[int]) -> bool:
+    def call() -> None:
+        connection.execute(query, parameters)
+
+    return in_passing(connection, call)
 
 
 def _has_old_content(connection: Connection[Any], settings: Settings) -> bool:
     query = "SELECT EXISTS (SELECT FROM sofetch.ledger_content WHERE seen < (now() AT TIME ZONE 'UTC')::date - %s::int)"
     row = connection.execute(query, [settings.sink.ledger_days]).fetchone()
     return bool(row and row[0])
-
-
-def _in_passing(connection: Connection[Any], query: LiteralString, parameters: Sequence[int]) -> bool:
-    """Run it unless it would have to wait: whoever waits for such a lock makes all others wait behind it."""
-    try:
-        with connection.transaction():
-            connection.execute("SELECT set_config('lock_timeout', %s, true)", [LONGEST_WAIT])
-            connection.execute(query, parameters)
-    except psycopg.Error as error:
-        if error.diag.sqlstate not in {"55P03", "40P01", "57014"}:  # no lock in time, a deadlock, too slow
-            raise
-        return False
-    return True
 
 
 LONGEST_WAIT = "500ms"

@@ -16,6 +16,7 @@ from sofetch.load.cells import INT_LIMITS
 from sofetch.load.connection import connect, require_version, sink_error
 from sofetch.load.ledger import keep_partitions
 from sofetch.load.migrations import SINK, migrate, pending_migrations
+from sofetch.load.partitioned import out_of_hands, partitioning_of
 from sofetch.load.registry import schema_state
 from sofetch.load.statements import table_identifier, table_parts
 from sofetch.load.table import Table, TableColumn, find_table
@@ -72,6 +73,9 @@ def table_ddl(settings: Settings, connection: Connection[Any] | None = None) -> 
     create = sql.SQL("CREATE TABLE {} (\n{}\n)").format(
         table_identifier(settings.sink.table), sql.SQL(",\n").join(columns)
     )
+    if settings.sink.partition_by:
+        by = sql.Identifier(settings.sink.partition_column or "")
+        create += sql.SQL(" PARTITION BY RANGE ({})").format(by)
     return create.as_string(connection)
 
 
@@ -96,9 +100,27 @@ def _table_steps(connection: Connection[Any], settings: Settings) -> list[Schema
     table = find_table(connection, settings)
     if table is None:
         step = SchemaStep(what=f"make the table {settings.sink.table}", sql=table_ddl(settings, connection))
-        return [*_user_schema_steps(connection, settings), step]
+        default = [_default_step(connection, settings)] if settings.sink.partition_by else []
+        return [*_user_schema_steps(connection, settings), step, *default]
     steps = [_column_step(connection, table, column) for column in settings.column]
+    if settings.sink.partition_by and _lacks_default(connection, settings, table):
+        steps.append(_default_step(connection, settings))
     return [step for step in steps if step is not None]
+
+
+def _lacks_default(connection: Connection[Any], settings: Settings, table: Table) -> bool:
+    there = partitioning_of(connection, table)
+    return there.default is None and out_of_hands(connection, there, settings.sink) is None
+
+
+def _default_step(connection: Connection[Any], settings: Settings) -> SchemaStep:
+    """What takes the rows of a time that no partition is for: none is refused for want of one."""
+    *schema, name = table_parts(settings.sink.table)
+    create = sql.SQL("CREATE TABLE {} PARTITION OF {} DEFAULT").format(
+        sql.Identifier(*schema, f"{name}_default"), table_identifier(settings.sink.table)
+    )
+    what = f"make the default partition {name}_default"
+    return SchemaStep(what=what, sql=create.as_string(connection))
 
 
 def _user_schema_steps(connection: Connection[Any], settings: Settings) -> list[SchemaStep]:
