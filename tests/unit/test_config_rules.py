@@ -337,3 +337,43 @@ def test_a_personal_looking_column_that_is_accounted_for_is_no_warning(column: s
 def test_a_broken_key_brings_no_findings_that_only_follow_from_it() -> None:
     assert codes(lint(column='mask = "tokn"\nkind = "ip"\ndomain = "ip"')) == ["wrong_value"]
     assert codes(lint(column='type = "itn"\ndefault = 1')) == ["wrong_value"]
+
+
+def partitioned(sink: str = "", column: str = 'type = "timestamp"\nrequired = true', **more: str) -> list[str]:
+    """Codes of the findings of a table that is partitioned by its only column."""
+    text = f'partition_by = "day"\npartition_column = "item"\n{sink}'
+    return codes(lint(sink=text, column=column, **more))
+
+
+def test_a_table_partitioned_by_a_column_that_is_never_null_is_taken() -> None:
+    assert partitioned() == partitioned(column='value = "sent_date"\ntype = "date"') == []
+    assert partitioned(sink="partition_ahead = 7\npartition_retention_days = 90") == []
+
+
+@pytest.mark.parametrize(
+    ("sink", "code"),
+    [
+        ('partition_by = "day"', "partition_column"),
+        ('partition_by = "day"\npartition_column = "nowhere"', "partition_column"),
+        ('partition_by = "week"\npartition_column = "item"', "wrong_value"),
+        ('partition_column = "item"', "partition_unused"),
+        ("partition_retention_days = 30", "partition_unused"),
+    ],
+)
+def test_settings_of_partitions_that_do_not_go_together_are_refused(sink: str, code: str) -> None:
+    assert codes(lint(sink=sink, column='type = "date"\nrequired = true')) == [code]
+
+
+def test_a_partition_column_must_say_a_time_and_should_not_be_null() -> None:
+    assert partitioned(column="required = true") == ["partition_column"]
+    assert partitioned(column='type = "timestamp"') == ["partition_nullable"]
+
+
+def test_a_retention_shorter_than_a_queues_own_is_a_warning() -> None:
+    assert partitioned(sink="partition_retention_days = 13") == ["partition_retention"]
+    assert partitioned(sink="partition_retention_days = 14") == []
+
+
+def test_a_table_whose_partitions_would_have_too_long_names_is_refused() -> None:
+    long = f'table = "{"t" * 47}"\npartition_by = "day"\npartition_column = "item"'
+    assert "bad_table" in codes(lint(sink=long, column='type = "date"\nrequired = true'))

@@ -89,9 +89,13 @@ def plan_partitions(
     """The plan for a table of this name. ``waiting`` are times of rows in the default partition, one a period is
     enough; ``taken`` are names of relations in the table's schema. Applied, it leaves nothing to plan but ``blocked``.
     """
-    gaps = [gap for start in _wanted(rule, now, waiting) for gap in _gaps(rule.unit, start, existing)]
-    wanted = [Make(name=table + _suffix(rule.unit, *gap), start=gap[0], end=gap[1]) for gap in gaps]
     cutoff = rule.cutoff(now)
+    gaps = [gap for start in _wanted(rule, now, waiting) for gap in _gaps(rule.unit, start, existing)]
+    wanted = [
+        Make(name=table + _suffix(rule.unit, start, end), start=start, end=end)
+        for start, end in gaps
+        if cutoff is None or end > cutoff
+    ]
     return Plan(
         make=[make for make in wanted if make.name not in taken],
         drop=[one for one in existing if cutoff is not None and one.end is not None and one.end <= cutoff],
