@@ -16,6 +16,7 @@ TESTS = PYTHONPATH=tests $(BIN)/python -m
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast bench bench-check fuzz soak simulate faults drill-failover mutations check format docs lambda lock clean wheel sbom audit setup-demo setup-dev setup-bench setup-audit old-sqs
+.PHONY: help demo test test-fast test-scale bench bench-check fuzz soak simulate faults mutations check format docs lambda lock clean wheel sbom audit setup-demo setup-dev setup-bench setup-audit old-sqs
 # Every target works in the one environment: `make -j` must not build it twice at once.
 .NOTPARALLEL:
 
@@ -39,6 +40,9 @@ bench: setup-dev setup-bench ## Measure the pipeline and its peers, ten minutes 
 
 bench-check: setup-dev ## Has a step grown slow, by its ratio to a loop? (ARGS=--update after a change that is meant)
 	@$(BIN)/python bench/check.py $(ARGS)
+
+test-scale: setup-dev ## Load 10 million rows: does it stay as fast? (ARGS="--rows 3000000"; not part of test)
+	@$(BIN)/python bench/scale.py $(ARGS)
 
 simulate: setup-dev ## Simulate workers on one queue (STEPS=1000000 SEED=1)
 	@SIMULATION_STEPS=$(STEPS) SIMULATION_SEED=$(SEED) $(BIN)/pytest -q -k seeded tests/property/test_simulation.py $(ARGS)

@@ -27,6 +27,7 @@ ANCHORS = {
     "nothing-committed",
     "worker-restarts",
     "worker-memory",
+    "partitions",
 }
 
 LABELS = {metric.name: {metric.label} - {None} for metric in METRICS}

@@ -11,6 +11,7 @@ from typing import Final
 from sofetch.columns import produced
 from sofetch.config.column_rules import as_settings, title
 from sofetch.config.report import Report, did_you_mean, shown
+from sofetch.config.schema import sections
 from sofetch.config.shape import Draft, Part
 from sofetch.settings import ColumnSettings
 
@@ -27,7 +28,7 @@ def check_partitions(draft: Draft, report: Report) -> None:
     if "partition_by" in sink.broken:
         return
     if not sink.get("partition_by"):
-        for key in filter(sink.has, _KEYS):
+        for key in (key for key in _KEYS if sink.get(key) != sections()["sink"][key].default):
             hint = 'set partition_by = "day" or "month", or drop it'
             report.error("partition_unused", sink.at(key), f"`{key}` does nothing without `partition_by`", hint=hint)
         return
