@@ -15,8 +15,8 @@ from click.testing import CliRunner
 
 from loading import count, names_of, open_sink, query, redelivered, row, settings_for
 from sofetch.cli.root import root
-from sofetch.errors import SinkRefused
-from sofetch.load.connection import connect
+from sofetch.errors import SinkRefused, SinkUnavailable
+from sofetch.load.connection import sink_error
 from sofetch.load.inspect import check_sink
 from sofetch.load.maintain import MAINTENANCE_LOCK_ID, maintain
 from sofetch.load.partition_check import partition_problems
@@ -61,8 +61,11 @@ def locked(dsn: str, statement: str) -> Iterator[None]:
         yield
 
 
-def test_rows_go_to_their_day_and_wait_in_the_default_partition_until_it_is_made(database: str) -> None:
-    settings = by_day()
+@pytest.mark.parametrize("server", ["database", "postgres16_database"])
+def test_rows_go_to_their_day_and_wait_in_the_default_partition_until_it_is_made(
+    server: str, request: pytest.FixtureRequest
+) -> None:
+    settings, database = by_day(), request.getfixturevalue(server)
     with open_sink(settings, database) as sink:
         records = on(TODAY, TODAY + timedelta(days=1), TODAY - timedelta(days=5), TODAY + timedelta(days=900))
         assert set(names_of(sink.load(records, []))) == {"Loaded"}
@@ -139,8 +142,6 @@ def test_loading_goes_on_while_partitions_are_made_and_no_row_is_lost_or_refused
     ready = Event()
 
     def load() -> int:
-        from sofetch.errors import SinkUnavailable
-
         loaded = 0
         with open_sink(settings, database) as sink:
             ready.set()
@@ -170,8 +171,6 @@ def test_a_row_that_met_the_making_of_its_partition_is_tried_again_and_not_a_per
     maintain(settings, dsn=database, now=NOW)
     with psycopg.connect(database, autocommit=True) as connection, pytest.raises(psycopg.Error) as caught:
         connection.execute("INSERT INTO public.events_default VALUES ('u', '2026-11-26')")
-    from sofetch.load.connection import sink_error
-
     assert sink_error(caught.value).retryable
 
 
@@ -225,10 +224,9 @@ def test_a_loader_that_may_only_insert_leaves_it_to_the_owner_and_check_says_so(
 
 def test_months_of_a_timestamp_begin_in_utc_whatever_the_roles_time_zone_is(database: str) -> None:
     columns = [*COLUMNS[:1], {"name": "at", "type": "timestamp", "value": "sent_time"}]
-    sink = {"partition_by": "month", "partition_column": "at", "partition_ahead": 1}
-    settings = settings_for(columns, table="events", **sink)
-    with connect(database, settings.sink) as connection:
-        connection.execute(f"ALTER DATABASE {connection.info.dbname} SET TimeZone = 'Asia/Kolkata'".encode())
+    settings = settings_for(columns, table="events", partition_by="month", partition_column="at", partition_ahead=1)
+    name = query(database, "SELECT current_database()")[0][0]
+    query(database, f"ALTER DATABASE {name} SET TimeZone = 'Asia/Kolkata'")
     with open_sink(settings, database) as sink:
         last, first = datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
         sink.load([row("last", last), row("first", first)], [])
@@ -256,3 +254,20 @@ def test_the_command_says_what_it_did_and_that_there_is_nothing_more(
     assert (done.exit_code, done.output.count("made ")) == (0, 4)
     assert "every partition is there" in runner.invoke(root, ["maintain", "-c", str(file)]).output
     assert '"complete": true' in runner.invoke(root, ["maintain", "--json", "-c", str(file)]).output
+
+
+def test_a_table_of_the_users_own_keeps_its_keys_identity_and_generated_columns(database: str) -> None:
+    query(
+        database,
+        "CREATE TABLE events (id bigint GENERATED ALWAYS AS IDENTITY, user_id varchar(128), day date NOT NULL,"
+        " twice text GENERATED ALWAYS AS (user_id || user_id) STORED, PRIMARY KEY (id, day)) PARTITION BY RANGE (day)",
+    )
+    settings = by_day()
+    [step] = [step for step in plan_schema(settings, dsn=database) if "events" in step.sql]
+    assert step.what == "make the default partition events_default"
+    with open_sink(settings, database) as sink:
+        sink.load(on(TODAY), [])
+        assert maintain(settings, dsn=database, now=NOW).moved_rows == 1
+        sink.load(on(TODAY, TODAY), [])
+    rows = query(database, "SELECT id, twice = user_id || user_id FROM events_p20261126 ORDER BY 1")
+    assert rows == [(1, True), (2, True), (3, True)]

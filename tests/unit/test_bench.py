@@ -69,3 +69,14 @@ def test_committed_results_name_their_machine_and_no_path(path: Path) -> None:
     assert set(json.loads(text)["machine"]) >= MACHINE
     assert not any(place in text for place in ("/home", "/root", "/Users", "/tmp", str(BENCH.parent)))
     assert path.with_suffix(".md").exists()
+
+
+def test_a_table_that_grew_slow_is_told_by_its_last_slice_and_its_second() -> None:
+    """The first warms up."""
+    code = (
+        f"import sys; sys.path.insert(0, {str(BENCH)!r}); from scale import Slice, slower_by;"
+        "print([slower_by([Slice(n, speed) for n, speed in enumerate(speeds)])"
+        " for speeds in ([1, 100, 90, 75], [1, 50, 75], [9, 9])])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout.replace("None", "null")) == [0.25, -0.5, None]

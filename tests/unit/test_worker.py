@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -163,6 +163,7 @@ def run(
     stop: NoWait | None = None,
     clock: SteppingClock | None = None,
     unwrap: Unwrap | None = None,
+    idle: Callable[[], None] = lambda: None,
 ) -> tuple[Summary, list[Event]]:
     seen: list[Event] = []
     stop = stop or NoWait()
@@ -175,6 +176,7 @@ def run(
         clock=clock,
         events=Events(seen.append),
         stop=stop,
+        idle=idle,
     )
     return worker.run(drain=drain, max_messages=max_messages), seen
 
@@ -360,3 +362,16 @@ def test_pauses_grow_to_a_bound_and_differ_between_workers() -> None:
     assert most == sorted(most)
     assert most[-1] == LONGEST_SECONDS
     assert all(low < high for low, high in zip(least, most, strict=True))
+
+
+def test_it_is_idle_after_a_receive_that_brought_nothing_and_not_between_batches() -> None:
+    source, stop = ScriptedSource([[message(1)], [message(2)], [], [message(3)], []]), NoWait()
+    rested: list[int] = []
+
+    def idle() -> None:
+        rested.append(len(source.acknowledged))
+        if len(rested) == 2:
+            stop.ask()
+
+    run(source, drain=False, stop=stop, idle=idle)
+    assert rested == [2, 3]

@@ -7,8 +7,8 @@ beside a default partition.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -80,20 +80,18 @@ def maintain(
             require_schema(connection)
             table = require_table(connection, settings)
             connection.execute("SELECT set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO', false)")
-            with _alone(connection) as alone:
-                done.busy = not alone
-                if alone:
-                    _maintain(connection, settings, table, done, if_allowed=if_allowed, now=now)
+            done.busy = not _alone(connection)
+            if not done.busy:
+                _maintain(connection, settings, table, done, if_allowed=if_allowed, now=now)
     except psycopg.Error as error:
         raise sink_error(error) from None
     return done
 
 
-@contextmanager
-def _alone(connection: Connection[Any]) -> Iterator[bool]:
-    """The lock of whoever maintains this database, if nobody has it. It ends with the session at the latest."""
+def _alone(connection: Connection[Any]) -> bool:
+    """Take the lock of whoever maintains this database, unless another has it. It ends with the session."""
     row = connection.execute("SELECT pg_try_advisory_lock(%s)", [MAINTENANCE_LOCK_ID]).fetchone()
-    yield bool(row and row[0])
+    return bool(row and row[0])
 
 
 def _maintain(
