@@ -229,8 +229,9 @@ def test_months_of_a_timestamp_begin_in_utc_whatever_the_roles_time_zone_is(data
     query(database, f"ALTER DATABASE {name} SET TimeZone = 'Asia/Kolkata'")
     with open_sink(settings, database) as sink:
         last, first = datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
-        sink.load([row("last", last), row("first", first)], [])
-        assert maintain(settings, dsn=database, now=NOW).made == ["events_p202611", "events_p202612"]
+        sink.load([row("earlier", last - timedelta(days=30)), row("last", last), row("first", first)], [])
+        made = maintain(settings, dsn=database, now=NOW).made
+        assert made == ["events_p202610", "events_p202611", "events_p202612"]
         assert maintain(settings, dsn=database, now=NOW).made == []
         assert query(database, "SELECT user_id FROM events_p202611") == [("last",)]
         assert query(database, "SELECT user_id FROM events_p202612") == [("first",)]

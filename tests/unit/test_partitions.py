@@ -83,6 +83,12 @@ def test_a_month_is_dropped_once_its_last_day_is_past_keeping() -> None:
     assert plan_partitions(by_month, "t", now=at("2026-11-27"), existing=[october]).drop == [october]
 
 
+def test_what_was_dropped_within_the_month_of_now_is_not_made_again() -> None:
+    by_month = rule("month", ahead=1, retention_days=10)
+    rest = part("rest", "2026-11-05", "2027-01-01")
+    assert plan_partitions(by_month, "t", now=NOW, existing=[rest]).make == []
+
+
 def test_rows_that_wait_get_a_partition_if_they_are_kept_and_not_from_another_century() -> None:
     waiting = [at("2026-11-20"), at("2026-11-01"), at("1970-01-01"), at("2999-01-01")]
     plan = plan_partitions(rule(ahead=1, retention_days=10), "t", now=NOW, existing=[], waiting=waiting)
