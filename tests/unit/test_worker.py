@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from sofetch.ack import Acknowledgement
 from sofetch.backoff import LONGEST_SECONDS, backoff_seconds
 from sofetch.calls import Calls
-from sofetch.errors import SinkRefused, SinkUnavailable, SofetchError, SourceUnavailable
+from sofetch.errors import SinkRefused, SinkUnavailable, SofetchError, SourceRefused, SourceUnavailable
 from sofetch.events import BatchDone, BreakerChanged, Event, Events, Outage, Recovered
 from sofetch.pipeline import Steps, Unwrap
 from sofetch.record import (
@@ -365,7 +365,8 @@ def test_pauses_grow_to_a_bound_and_differ_between_workers() -> None:
 
 
 def test_it_is_idle_after_a_receive_that_brought_nothing_and_not_between_batches() -> None:
-    source, stop = ScriptedSource([[message(1)], [message(2)], [], [message(3)], []]), NoWait()
+    over = SourceRefused("it should have been idle twice by now")
+    source, stop = ScriptedSource([[message(1)], [message(2)], [], [message(3)], [], over]), NoWait()
     rested: list[int] = []
 
     def idle() -> None:
