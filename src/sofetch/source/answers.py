@@ -82,6 +82,8 @@ class _Done(Private, frozen=True, rename="pascal"):
 _received: Final = msgspec.json.Decoder(_Received).decode
 _done: Final = msgspec.json.Decoder(_Done).decode
 _NOTHING: Final = _System()
+_UNTYPED: Final = (msgspec.DecodeError, ValueError, RecursionError)
+"""What is raised for an answer that does not fit the types, nested too deeply among others."""
 _POSITIONS: Final = [frozenset(map(str, range(count))) for count in range(MAX_BATCH_ENTRIES + 1)]
 
 
@@ -120,7 +122,7 @@ def messages_of(answer: bytes) -> list[RawMessage] | None:
         if len(answered) > MAX_BATCH_ENTRIES:
             return None
         return [_message(message) for message in answered]
-    except (msgspec.DecodeError, ValueError):
+    except _UNTYPED:
         return _messages_by_hand(answer)
 
 
@@ -137,7 +139,7 @@ def failures_of(answer: bytes, *, entries: int) -> list[EntryFailure] | None:
             },
             entries=entries,
         )
-    except (msgspec.DecodeError, ValueError):
+    except _UNTYPED:
         return None
 
 
