@@ -128,13 +128,14 @@ def transports() -> list[str]:
     return ["fast", "boto3"] if "transport" in SourceSettings.__struct_fields__ else ["boto3"]
 
 
-def worker(transport: str, *, latency_ms: int = 0) -> Program:
-    """The program with that transport, and with threads enough that calls which take long do not hold it up."""
+def worker(transport: str, *, latency_ms: int = 0, processes: int = 1) -> Program:
+    """The program with that transport, and with calls enough under way that those which take long do not hold it up."""
     chosen: dict[str, object] = {"SOURCE_TRANSPORT": transport} if len(transports()) > 1 else {}
     threads = THREADS[latency_ms]
     if threads:
         chosen |= {"SOURCE_RECEIVERS": threads, "SOURCE_DELETERS": threads}
-    return sofetch(f"sofetch, {transport}", **chosen)
+    name = f"sofetch, {transport}" + (f", {processes} processes" if processes > 1 else "")
+    return sofetch(name, processes=processes, **chosen)
 
 
 THREADS = {0: 0, 2: 8, FAR_MS: 24, 40: 64}
@@ -180,6 +181,9 @@ def measure_wholes(bench: Bench) -> None:
             program = worker(transport, latency_ms=latency_ms)
             messages = sizes.messages[transport] // (2 if transport == "boto3" else 1)
             _whole(bench, program, messages=messages, runs=max(1, sizes.runs - 1), latency_ms=latency_ms)
+    for latency_ms in (0, FAR_MS):
+        program = worker(transports()[0], latency_ms=latency_ms, processes=2)
+        _whole(bench, program, messages=sizes.messages[transports()[0]], runs=1, latency_ms=latency_ms)
     work = partial(
         measure_whole,
         worker(transports()[0]),

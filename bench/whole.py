@@ -45,6 +45,7 @@ class Program:
     overrides: Mapping[str, object] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -89,14 +90,16 @@ class _Run:
     calls: int | None
 
 
-def sofetch(name: str, **overrides: object) -> Program:
+def sofetch(name: str, *, processes: int = 1, **overrides: object) -> Program:
     """The real program, told by its environment."""
+    several = ["--processes", str(processes)] if processes > 1 else []
     return Program(
         name=name,
-        command=[sys.executable, "-m", "sofetch", "run", "--drain", "--json"],
+        command=[sys.executable, "-m", "sofetch", "run", "--drain", "--json", *several],
         dedupes=True,
         isolates=True,
         overrides=overrides,
+        processes=processes,
     )
 
 
@@ -142,7 +145,7 @@ def _once(
         environ = home.environ(database, full, program.overrides)
         if program.environ:
             environ |= {**program.environ, **_told_to_peers(database, full, messages)}
-        ends = [] if program.environ or not messages else ["--max-messages", str(messages)]
+        ends = ["--max-messages", str(messages)] if messages and program.processes == 1 and not program.environ else []
         measured = measure_program(
             [*program.command, *ends],
             cwd=home.folder,
@@ -174,10 +177,12 @@ def _told_to_peers(database: Database, queue: QueueServer, messages: int) -> dic
 
 
 def _seconds_of_work(log: str) -> float:
-    """From the worker's own log: it says when receiving begins, and again when the last delete is answered."""
+    """From the workers' own log: it says when receiving begins, and again when the last delete is answered."""
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
-    times = {line["event"]: datetime.fromisoformat(line["time"]) for line in lines}
-    return (times["stopped"] - times["worker_started"]).total_seconds()
+    times = [(line["event"], datetime.fromisoformat(line["time"])) for line in lines]
+    started = min(time for event, time in times if event == "worker_started")
+    stopped = max(time for event, time in times if event == "stopped")
+    return (stopped - started).total_seconds()
 
 
 def _calls(queue: QueueServer) -> int | None:
