@@ -6,6 +6,7 @@ They run under a guard process that ends them with us, however we end.
 from __future__ import annotations
 
 import os
+import signal
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,6 +51,8 @@ def pytest_configure() -> None:
     for name in [name for name in os.environ if name.startswith(("AWS_", "PG", "SOFETCH_"))]:
         del os.environ[name]
     os.environ.update(_AWS)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so a shell starts what runs in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # Hypothesis' own deadline is wall time, which says more of the machine than of the code.
     hypothesis.settings.register_profile("any machine", deadline=None)
     hypothesis.settings.load_profile("any machine")
