@@ -89,7 +89,7 @@ def _wholes(document: Document) -> tuple[Cells, list[Cells]]:
             str(it["latency_ms"]),
             f"{it['messages']:,}",
             _spread(it["per_second"]),
-            _spread(it["per_cpu_second"]),
+            _spread(it["per_cpu_second"]) if _is_long(it) else "",
             f"{it['cores']['median']:.2f}",
             _yes(it["dedupes"]),
             _yes(it["isolates"]),
@@ -150,6 +150,14 @@ def _masks(document: Document) -> tuple[Cells, list[Cells]]:
     ]
 
 
+def _is_long(row: Row) -> bool:
+    """Whether the work took CPU time enough beside the start, which is taken off it."""
+    return bool(row["worker_us"]["median"] * row["messages"] >= _LEAST_US)
+
+
+_LEAST_US = 100_000
+
+
 def _profile(document: Document) -> tuple[Cells, list[Cells]]:
     """The whole beside its parts, each measured alone; what they do not explain is what comes of doing all at once."""
     header = ("what", "CPU µs a message", "of the whole")
@@ -159,7 +167,7 @@ def _profile(document: Document) -> tuple[Cells, list[Cells]]:
         return header, []
     total = whole["worker_us"]["median"]
     steps = [(what, alone[part]) for part, what in _STEPS.items()]
-    rest = ("threads beside each other, and what the parts do not have", total - sum(us for _, us in steps))
+    rest = ("difference to the parts, the noise between their runs included", total - sum(us for _, us in steps))
     rows = [*steps, rest, ("whole", total)]
     return header, [(what, f"{us:.1f}", f"{us / total:.0%}") for what, us in rows]
 
