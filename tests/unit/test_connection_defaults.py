@@ -103,7 +103,7 @@ def test_a_dead_server_is_noticed_within_half_a_minute() -> None:
 @pytest.mark.parametrize(
     ("libpq", "cause"),
     [
-        ('root certificate file "/root/.postgresql/root.crt" does not exist', "no CA's certificate"),
+        ('root certificate file "/nowhere/root.crt" does not exist', "no CA's certificate"),
         ("SSL error: certificate verify failed", "cannot be verified"),
         ('server certificate for "x" does not match host name "db"', "another host name"),
         ("server does not support SSL, but SSL was required", "offers no TLS"),
