@@ -20,6 +20,8 @@ from sofetch.errors import ConfigError
 from sofetch.settings import Settings, SinkSettings
 
 VARIABLE = "SOFETCH_SINK_DSN"
+CONSOLE_VARIABLE: Final = "SOFETCH_CONSOLE_DSN"
+CONSOLE_WRITE_VARIABLE: Final = "SOFETCH_CONSOLE_WRITE_DSN"
 VAULT_VARIABLE: Final = "SOFETCH_VAULT_DSN"
 FORM = "write it as postgresql://user@host:5432/database or as `host=… dbname=… user=…`"
 
@@ -46,6 +48,25 @@ def resolve_vault_dsn(settings: Settings, *, environ: Mapping[str, str]) -> str:
             hint="give it one of its own, with other backups and other people; or say [vault] same_database = true",
         )
     return dsn
+
+
+def resolve_console_dsns(settings: Settings, *, environ: Mapping[str, str]) -> tuple[str, str | None]:
+    """The console's two: one to read with (the sink's where it has none), one to ask with (None: it may not ask)."""
+    reads, asks = (
+        _checked(environ[name], where=name) if environ.get(name) else None
+        for name in (CONSOLE_VARIABLE, CONSOLE_WRITE_VARIABLE)
+    )
+    return reads or resolve_dsn(settings.sink, environ=environ), asks
+
+
+def same_database(one: SinkSettings, other: SinkSettings, *, environ: Mapping[str, str]) -> bool:
+    """Whether both load into one database, as far as their connection strings tell; False where one cannot be had."""
+    if environ.get(VARIABLE) or (one.dsn, one.dsn_file) == (other.dsn, other.dsn_file):
+        return True
+    try:
+        return _target(resolve_dsn(one, environ=environ)) == _target(resolve_dsn(other, environ=environ))
+    except ConfigError:
+        return False
 
 
 class _Places(Struct, frozen=True):

@@ -64,7 +64,7 @@ class _Search:
 
     def _attempt(self, segment: Rows) -> psycopg.Error | None:
         try:
-            self._writer.copy(self._connection, (row for _, row in segment))
+            self._writer.write(self._connection, [key for key, _ in segment], (row for _, row in segment))
         except psycopg.Error as error:
             if blame(error.diag) is not Blame.ROW:
                 raise

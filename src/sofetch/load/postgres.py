@@ -12,18 +12,19 @@ from typing import Any
 
 import psycopg
 from psycopg import Connection
-from psycopg.errors import Diagnostic
 
 from sofetch.errors import SinkUnavailable
 from sofetch.faults import crash_point
 from sofetch.load.batch import Batch, Committed, Fault, batch_of, results
 from sofetch.load.connection import beginning, connect, is_alive, require_version, sink_error
+from sofetch.load.keyed import row_writer
 from sofetch.load.ledger import Ledger, keep_partitions
 from sofetch.load.poison import find_faults
 from sofetch.load.quarantining import count_attempts, store_rejections
 from sofetch.load.registry import Fingerprint, check_fingerprints, pipeline_id, require_schema
-from sofetch.load.rows import Prepared, Row, RowWriter, row_writer
+from sofetch.load.rows import Prepared, Row, RowWriter
 from sofetch.load.sqlstate import Blame, blame
+from sofetch.load.standby import WAIT, StandbyWait
 from sofetch.load.statements import statement
 from sofetch.load.table import require_table
 from sofetch.record import LoadResult, MaskedRecord, SealedRejection
@@ -109,7 +110,7 @@ def _open_session(settings: Settings, dsn: str) -> _Session:
         require_schema(connection)
         table = require_table(connection, settings)
         number = pipeline_id(connection, settings, table)
-        return _Session(connection, settings, writer=row_writer(settings, table), pipeline_id=number)
+        return _Session(connection, settings, writer=row_writer(connection, settings, table), pipeline_id=number)
     except BaseException:
         connection.close()
         raise
@@ -126,9 +127,7 @@ class _Session:
         self._pipeline_id = pipeline_id
         self._ledger = Ledger(settings, pipeline_id=pipeline_id)
         self._expire_days = settings.quarantine.expire_days
-        self._wait_and_commit = statement("wait_for_standby") + b"; COMMIT"
-        self._gave_up_waiting = False
-        connection.add_notice_handler(self._note)
+        self._standby = StandbyWait(connection)
 
     def load(self, batch: Batch) -> tuple[Committed, Mapping[bytes, Fault]]:
         """Commit the batch without its faulty rows; say what is committed and which rows are faulty."""
@@ -151,7 +150,7 @@ class _Session:
         if prepared.faults:
             table = require_table(self.connection, self._settings)
             if table != self._writer.table:
-                self._writer = row_writer(self._settings, table)
+                self._writer = row_writer(self.connection, self._settings, table)
                 prepared = self._writer.prepare(batch.rows)
         return prepared
 
@@ -159,22 +158,24 @@ class _Session:
         """The whole batch or nothing; None if the database refuses a row, and then nothing is left open."""
         fresh = self._take(keys)
         crash_point("mid_write")
-        loaded = [key for key in batch.rows if key in fresh]
-        if loaded and not self._copy_rows([rows[key] for key in loaded]):
+        new = [key for key in batch.rows if key in fresh]
+        loaded = self._write_rows(new, [rows[key] for key in new])
+        if loaded is None:
             return None
         quarantined = self._quarantine(batch, fresh)
-        self._commit(check_table=bool(loaded), duplicates=len(fresh) < len(keys))
-        return Committed(frozenset(loaded), quarantined)
+        self._commit(check_table=bool(new), duplicates=len(fresh) < len(keys))
+        return Committed(loaded, quarantined)
 
-    def _copy_rows(self, rows: Sequence[Row]) -> bool:
+    def _write_rows(self, keys: Sequence[bytes], rows: Sequence[Row]) -> frozenset[bytes] | None:
+        if not keys:
+            return frozenset()
         try:
-            self._writer.copy(self.connection, rows)
+            return self._writer.write(self.connection, keys, rows)
         except psycopg.Error as error:
             if blame(error.diag) is not Blame.ROW:
                 raise
             self._roll_back()
-            return False
-        return True
+            return None
 
     def _take(self, keys: list[bytes]) -> frozenset[bytes]:
         """Begin, and take the keys: all of them at once, or else those that are new."""
@@ -219,16 +220,8 @@ class _Session:
         """
         if check_table:
             self._require_table_as_it_was()
-        self.connection.execute(self._wait_and_commit if duplicates else b"COMMIT")
-        if self._gave_up_waiting:
-            raise SinkUnavailable(
-                "the commit was cancelled while it waited for the standby; it may be on this server only"
-            )
-
-    def _note(self, notice: Diagnostic) -> None:
-        # A warning, and COMMIT succeeds. Its text is translated and its SQLSTATE is any warning's.
-        if notice.source_function == "SyncRepWaitForLSN":
-            self._gave_up_waiting = True
+        self.connection.execute(WAIT + b"; COMMIT" if duplicates else b"COMMIT")
+        self._standby.require()
 
     def _require_table_as_it_was(self) -> None:
         parameters = [self._writer.table.oid, self._writer.names]

@@ -1,6 +1,6 @@
 """Rejections into the quarantine table, a whole batch in one statement.
 
-Owns the writing; listing and showing is ``sofetch.load.quarantine``'s.
+Owns the writing; listing and showing is ``sofetch.load.quarantine.entries``'s.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
 
+from sofetch.aws_region import regional
 from sofetch.errors import SinkUnavailable
 
 LIFETIME_SECONDS: Final = 900
@@ -58,4 +59,4 @@ def _signed(credentials: Any, *, host: str, port: int, user: str, region: str) -
 def _session() -> botocore.session.Session:
     """One for all: it keeps credentials that AWS gives for a time, and renews them."""
     logging.getLogger("botocore.auth").setLevel(logging.INFO)  # at DEBUG it tells what it signed, and the signature
-    return botocore.session.Session()
+    return regional(botocore.session.Session())

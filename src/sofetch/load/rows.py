@@ -38,7 +38,7 @@ class RowWriter:
     def __init__(self, table: Table, adapters: Sequence[Adapter]) -> None:
         self.table = table
         self.names = [adapter.name for adapter in adapters]
-        self._adapters = adapters
+        self.adapters = adapters
         self._types = [adapter.dump_as for adapter in adapters]
         columns = sql.SQL(", ").join(map(sql.Identifier, self.names))
         self._copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(table.identifier, columns)
@@ -53,7 +53,7 @@ class RowWriter:
         keys = list(records)
         columns = zip(*(record.values for record in records.values()), strict=True)
         faults: dict[bytes, Fault] = {}
-        converted = [self._prepare_column(*pair, keys, faults) for pair in zip(self._adapters, columns, strict=True)]
+        converted = [self._prepare_column(*pair, keys, faults) for pair in zip(self.adapters, columns, strict=True)]
         rows = dict(zip(keys, zip(*converted, strict=True), strict=True))
         return Prepared({key: row for key, row in rows.items() if key not in faults} if faults else rows, faults)
 
@@ -66,11 +66,12 @@ class RowWriter:
             faults.setdefault(keys[position], Fault(reason, adapter.name))
         return converted
 
-    def copy(self, connection: Connection[Any], rows: Iterable[Row]) -> None:
-        """COPY the rows. Raises psycopg.Error; of anything else that goes wrong no value is passed on.
+    def write(self, connection: Connection[Any], keys: Sequence[bytes], rows: Iterable[Row]) -> frozenset[bytes]:
+        """Store the rows, in the order of their ledger keys; the keys of those that are now in the table: all.
 
-        SinkRefused if the table took fewer rows than were sent: a trigger that swallows a row says nothing, and the
-        message would be deleted with neither row nor quarantine entry.
+        Raises psycopg.Error; of anything else that goes wrong no value is passed on. SinkRefused if the table took
+        fewer rows than were sent: a trigger that swallows a row says nothing, and the message would be deleted with
+        neither row nor quarantine entry.
         """
         sent = 0
         try:
@@ -81,8 +82,9 @@ class RowWriter:
                     for sent, row in enumerate(rows, start=1):  # noqa: B007  # the last one is their number
                         write_row(row)
                 self.require_all_taken(cursor.rowcount, sent)
-        except (TypeError, ValueError, AttributeError, OverflowError, ArithmeticError) as error:
-            raise _misfit(error) from None
+        except NO_CELL as error:
+            raise cell_misfit(error) from None
+        return frozenset(keys)
 
     def insert(self, connection: Connection[Any], rows: Iterable[Row]) -> Iterator[tuple[bytes, list[Buffer | None]]]:
         """For each row an INSERT with its parameters, in binary and without types.
@@ -97,8 +99,8 @@ class RowWriter:
         for row in rows:
             try:
                 yield statement, list(transformer.dump_sequence(row, formats))
-            except (TypeError, ValueError, AttributeError, OverflowError, ArithmeticError) as error:
-                raise _misfit(error) from None
+            except NO_CELL as error:
+                raise cell_misfit(error) from None
 
     def require_all_taken(self, taken: int, sent: int) -> None:
         """SinkRefused if a trigger swallowed some of the rows."""
@@ -110,12 +112,17 @@ class RowWriter:
             )
 
 
-def _misfit(error: Exception) -> SofetchError:
+NO_CELL = (TypeError, ValueError, AttributeError, OverflowError, ArithmeticError)
+"""What a dumper raises for a cell that is not of its type; its text can hold the cell."""
+
+
+def cell_misfit(error: Exception) -> SofetchError:
+    """Our error for theirs, which names the type and no value."""
     return bug(f"a cell is not of the type its column promises ({type(error).__name__})")
 
 
-def row_writer(settings: Settings, table: Table) -> RowWriter:
-    """The writer for the table, or SinkRefused naming every column that does not fit."""
+def require_fit(settings: Settings, table: Table) -> list[Adapter]:
+    """How each column is written, or SinkRefused naming every one that does not fit."""
     adapters: list[Adapter] = []
     misfits: list[Misfit] = []
     for fit in fit_columns(settings, table):
@@ -127,7 +134,7 @@ def row_writer(settings: Settings, table: Table) -> RowWriter:
             hint="; ".join(dict.fromkeys(misfit.hint for misfit in misfits)),
             sqlstate="42804",
         )
-    return RowWriter(table, adapters)
+    return adapters
 
 
 def fit_columns(settings: Settings, table: Table) -> list[Adapter | Misfit]:
@@ -147,6 +154,25 @@ def unfilled_columns(settings: Settings, table: Table) -> list[Misfit]:
         for column in table.columns.values()
         if column.name not in configured and column.not_null and not column.has_default
     ]
+
+
+def narrow_columns(settings: Settings, table: Table) -> list[Misfit]:
+    """Columns in which some text has no room, though most may have: those rows, and only those, go to quarantine."""
+    found: list[Misfit] = []
+    for column in settings.column:
+        there = table.columns.get(column.name)
+        makes = produced(column)
+        if there is None or there.max_chars is None or makes.type != "text":
+            continue
+        if there.max_chars < makes.least_chars:  # refused, not only warned of: see ``cells.adapt``
+            continue
+        if makes.max_chars is None or makes.max_chars > there.max_chars:
+            what = f"it is {there.declared}, longer values go to quarantine"
+            hint = f"that may be meant; set max_length = {there.max_chars} to say so, or widen the column"
+            if column.mask is not None:
+                hint = f'if values may be so long: ALTER TABLE … ALTER COLUMN "{column.name}" TYPE {makes.sql_type}'
+            found.append(Misfit(column=column.name, what=what, hint=hint))
+    return found
 
 
 def _fit(column: ColumnSettings, table: Table) -> Adapter | Misfit:

@@ -1,0 +1,1 @@
+"""What is done with quarantined messages after the load: read, exported, purged, replayed."""

@@ -1,0 +1,1 @@
+"""What is stored under earlier keys, renewed under the primary one."""
