@@ -22,9 +22,31 @@ TOKEN_CHARS: Final = len("h1.") + 8 + len(".") + 40
 ADDRESS_MASKS: Final = frozenset[MaskName]({"ip", "ip_prefix"})
 """Masks that make an address of an address, and take nothing else."""
 
+ALWAYS_REJECTING: Final = ADDRESS_MASKS | {"fpe"}
+"""Masks that reject what they cannot take, whatever `not_of_kind` says."""
+
+ONLY_KIND: Final[dict[MaskName, Kind]] = {
+    "ip": "ip",
+    "ip_prefix": "ip",
+    "date_shift": "date",
+    "round": "number",
+    "noise": "number",
+}
+"""Masks that take one kind, which need not be said."""
+
+ROW_MASKS: Final = frozenset[MaskName]({"date_shift", "noise"})
+"""Masks whose result depends on more of the row than the value."""
+
+OLDEST_KEY_MASKS: Final = frozenset[MaskName]({"date_shift", "fpe"})
+"""Masks that go by the ring's oldest key, since nothing in their result says which key made it."""
+
+HIDDEN: Final = "***"
+"""What `partial` puts in place of what it hides, however much that was."""
+
 VAULT_SUBJECT_DOMAIN: Final = "vault-subject"
 """Domain of the tokens that the vault knows subjects by; no column may join it."""
 
+LOCAL_PART_CHARS: Final = 64
 IP_NETWORK_CHARS: Final = len("ffff:ffff:ffff::/48")
 DOMAIN_CHARS: Final = 253
 
@@ -48,33 +70,49 @@ class Unsuited(Struct, frozen=True):
     hint: str
 
 
-def produced(column: ColumnSettings) -> Produced:  # noqa: PLR0911  # one case a mask
-    """What the column holds. A masked one is text, except an address and a date's month (the month's first day)."""
+def produced(column: ColumnSettings) -> Produced:  # noqa: C901, PLR0911  # one case a mask
+    """What the column holds. A masked one is text, except an address, a date and a number."""
     match column.mask:
         case None:
             return _unmasked(column)
         case "ip" | "ip_prefix":
             return Produced("inet", "inet")
-        case "bucket" if column.kind == "date":
+        case "round" | "noise":
+            return Produced("numeric", "numeric")
+        case "date_shift":
+            return Produced("date", "date")
+        case "bucket" if column.kind == "date":  # a month is its first day
             return Produced("date", "date")
         case "token":
             return _text(TOKEN_CHARS, least_chars=TOKEN_CHARS)
         case "reversible":
             return _reversible(column)
+        case "fpe":
+            return Produced("text", "text", least_chars=1)
         case "redact":
             return _text(len(column.redact_to), least_chars=len(column.redact_to))
-        case "truncate":
-            kept_chars = IP_NETWORK_CHARS if column.kind == "ip" else column.truncate_to or 0
-            return _text(max(len(column.redact_to), kept_chars))
-        case "bucket":
-            return _text(max(len(column.redact_to), DOMAIN_CHARS))
+        case "truncate" | "bucket" | "partial":
+            return _text(max(len(column.redact_to), _kept_chars(column)))
         case _:
             assert_never(column.mask)
 
 
+def _kept_chars(column: ColumnSettings) -> int:
+    """The longest text that a mask leaves which keeps a part."""
+    match column.mask, column.kind:
+        case "truncate", kind:
+            return IP_NETWORK_CHARS if kind == "ip" else column.truncate_to or 0
+        case "partial", kind:
+            return len(HIDDEN) + (1 + len("@") + DOMAIN_CHARS if kind == "email" else column.keep_last)
+        case _:
+            return DOMAIN_CHARS
+
+
 def kind_of(column: ColumnSettings) -> Kind:
-    """The column's kind. Masks of addresses take one kind, which need not be said: the default stands for it."""
-    return "ip" if column.mask in ADDRESS_MASKS and column.kind == "string" else column.kind
+    """The column's kind. Some masks take one kind, which need not be said: the default stands for it."""
+    if column.mask in ONLY_KIND and column.kind == "string":
+        return ONLY_KIND[column.mask]
+    return column.kind
 
 
 def reversible_chars(form_bytes: int) -> int:
@@ -84,13 +122,47 @@ def reversible_chars(form_bytes: int) -> int:
 
 
 def token_domain(column: ColumnSettings) -> str:
-    """The column's join domain: its own setting, else its path."""
+    """The column's join domain: its own setting, else its path. Dates of one subject are shifted in one domain."""
+    if column.mask == "date_shift" and column.domain is None and column.subject is not None:
+        return column.subject
     return column.domain or column.from_ or column.name
+
+
+def identifying(settings: Settings) -> frozenset[str]:
+    """Columns that say which row a message is, whose, and where it belongs. To leave one empty would change that.
+
+    Whose it is, each column of a subject's field says: an erasure finds the rows by any of them.
+    """
+    sink, erasure = settings.sink, settings.erasure
+    named = {*sink.key, sink.partition_column}
+    named |= set(sink.dedupe) if isinstance(sink.dedupe, list) else set()
+    subjects = {settings.vault.subject, erasure.subject, *(column.subject for column in settings.column)}
+    subjects |= {table.subject_column for table in erasure.table if _in_public(table.name) == _in_public(sink.table)}
+    sources = {_source(column) for column in settings.column if column.name in subjects}
+    return frozenset(one.name for one in settings.column if one.name in named or _source(one) in sources)
+
+
+def _source(column: ColumnSettings) -> tuple[str | None, str]:
+    return column.value, column.from_ or column.name
+
+
+def _in_public(table: str) -> str:
+    return table.removeprefix("public.")
 
 
 def vault_subject(settings: Settings) -> ColumnSettings | None:
     """The column that names whom a row is about; None where [vault] names none that there is."""
     return next((column for column in settings.column if column.name == settings.vault.subject), None)
+
+
+def version_column(settings: Settings) -> ColumnSettings | None:
+    """The column that says how new a row is, by the time at which its message was sent; None where there is none."""
+    return next((column for column in settings.column if is_version(column)), None)
+
+
+def is_version(column: ColumnSettings) -> bool:
+    """Whether the column holds the sent time to the millisecond."""
+    return column.value == "sent_time" and column.type in {"timestamp", "bigint"}
 
 
 def unsuited(column: ColumnSettings) -> Unsuited | None:
@@ -113,8 +185,8 @@ def _unmaskable(column: ColumnSettings) -> Unsuited | None:
     kinds = KINDS_OF_MASK[mask]
     if kind_of(column) not in kinds:
         return Unsuited(f'mask "{mask}" does nothing for kind "{column.kind}"', f"kinds it takes: {', '.join(kinds)}")
-    if mask == "truncate" and column.kind == "string" and column.truncate_to is None:
-        return Unsuited("a truncated string needs its length", "set `truncate_to` to the characters that may be seen")
+    if (lacking := _lacking(column)) is not None:
+        return lacking
     if mask in KEYED_MASKS and not _DOMAIN.fullmatch(token_domain(column)):
         return Unsuited("its path cannot be its join domain", "set `domain` to 1 to 64 of a-z 0-9 _ . ~ -")
     if "\0" in column.redact_to:
@@ -122,19 +194,49 @@ def _unmaskable(column: ColumnSettings) -> Unsuited | None:
     return None
 
 
+def _lacking(column: ColumnSettings) -> Unsuited | None:
+    """What the mask cannot do without and the column does not say."""
+    match column.mask:
+        case "truncate" if column.kind == "string" and column.truncate_to is None:
+            return Unsuited(
+                "a truncated string needs its length", "set `truncate_to` to the characters that may be seen"
+            )
+        case "round" if column.round_to is None:
+            return Unsuited("a rounded number needs its step", "set `round_to`, as 1000")
+        case "noise" if column.noise_scale is None:
+            return Unsuited("noise needs its scale", "set `noise_scale` to how far a number may be off as a rule")
+        case "date_shift" if column.shift_days is None:
+            return Unsuited("a shifted date needs its limit", "set `shift_days` to the most days that it may be off")
+        case "date_shift" if column.subject in {None, column.name}:
+            return Unsuited("a date is shifted with all of its subject", "name as `subject` the column that says whose")
+        case _:
+            return None
+
+
 KINDS_OF_MASK: Final[dict[MaskName, tuple[Kind, ...]]] = {
-    "token": ("string", "ip", "email", "uuid", "int", "date"),
-    "reversible": ("string", "ip", "email", "uuid", "int", "date"),
+    "token": ("string", "ip", "email", "uuid", "int", "code", "date"),
+    "reversible": ("string", "ip", "email", "uuid", "int", "code", "date"),
     "ip": ("ip",),
     "ip_prefix": ("ip",),
-    "redact": ("string", "ip", "email", "uuid", "int", "date"),
+    "redact": ("string", "ip", "email", "uuid", "int", "code", "date", "number"),
     "truncate": ("string", "ip"),
     "bucket": ("email", "date"),
+    "partial": ("string", "email"),
+    "round": ("number",),
+    "noise": ("number",),
+    "date_shift": ("date",),
+    "fpe": ("string",),
 }
 """What can be masked how."""
 
-KEYED_MASKS: Final = frozenset[MaskName]({"token", "reversible", "ip", "ip_prefix"})
-"""Masks under a key of a join domain: equal values of one domain are equal."""
+JOINABLE_MASKS: Final = frozenset[MaskName]({"token", "reversible", "ip", "ip_prefix", "fpe"})
+"""Masks under a key of a join domain by which equal values of one domain are equal."""
+
+KEYED_MASKS: Final = JOINABLE_MASKS | ROW_MASKS
+"""Masks under a key of a domain."""
+
+KEEPING_MASKS: Final = frozenset[MaskName]({"truncate", "bucket", "partial", "round", "noise", "date_shift"})
+"""Masks that leave a part of the value to be read, or about what it is."""
 
 _DOMAIN: Final = re.compile(r"[a-z0-9_.~-]{1,64}")
 _SQL_TYPES: Final[dict[ColumnType, str]] = {
@@ -167,7 +269,7 @@ _FORM_BYTES: Final[dict[Kind, int]] = {"ip": 1 + 16, "email": 1 + 64 + 1 + 253, 
 
 
 def _reversible(column: ColumnSettings) -> Produced:
-    """As long as the value, so without limit for what has none: strings, integers, and strays taken for strings."""
+    """As long as the value, so without limit for what has none: strings, codes, integers, strays taken for strings."""
     longest = _FORM_BYTES.get(column.kind) if column.not_of_kind == "reject" else None
     if longest is None:
         return Produced("text", "text", least_chars=reversible_chars(1))

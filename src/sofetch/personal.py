@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sofetch.detect.catalogue import DetectorId
 from sofetch.detect.forms import form_of
-from sofetch.detect.names import suggested
+from sofetch.detect.names import is_part, suggested
 from sofetch.settings import Kind, MaskName
 
 
@@ -30,17 +30,19 @@ class Personal:
 
 IP = Personal(what="an IP address", kind="ip", domain="ip", sentinels=("0.0.0.0", "::"))  # noqa: S104 - not an address to bind
 EMAIL = Personal(what="an e-mail address", kind="email", domain="email")
-PHONE = Personal(what="a telephone number", domain="phone")
-IDENTITY = Personal(what="an identity number", domain="identity")
+PHONE = Personal(what="a telephone number", kind="code", domain="phone")
+IDENTITY = Personal(what="an identity number", kind="code", domain="identity")
 DEVICE = Personal(what="an identifier of a person's device", domain="device_id")
-CARD = Personal(what="a payment card's number", domain="card")
-ACCOUNT = Personal(what="a bank account's number", domain="account")
+CARD = Personal(what="a payment card's number", kind="code", domain="card")
+ACCOUNT = Personal(what="a bank account's number", kind="code", domain="account")
 SECRET = Personal(what="a secret", mask="redact")
 BIRTH = Personal(what="a date of birth", mask="bucket", kind="date")
 PLACE = Personal(what="a place on the map", mask="redact")
 POSTCODE = Personal(what="a postcode", mask="truncate", truncate_to=3)
 ADDRESS = Personal(what="an address", mask="redact")
 PERSON = Personal(what="a person's name", mask="redact")
+SPECIAL = Personal(what="a special category of personal data", mask="redact")
+INCOME = Personal(what="what somebody earns or owns", mask="redact")
 FREE_TEXT = Personal(what="free text with personal values in it", mask="redact")
 
 _BY_DETECTOR: Mapping[DetectorId, Personal | None] = {
@@ -60,6 +62,8 @@ _BY_DETECTOR: Mapping[DetectorId, Personal | None] = {
     "postcode": POSTCODE,
     "address": ADDRESS,
     "secret": SECRET,
+    "special": SPECIAL,
+    "income": INCOME,
     "free_text": FREE_TEXT,
 }
 
@@ -74,6 +78,11 @@ def personal_by_form(text: str) -> Personal | None:
     """What a value likely is. A card's number is a weak sign by itself: one long number in fifty passes its check."""
     found = form_of(text)
     return None if found is None else _BY_DETECTOR[found]
+
+
+def personal_by_part(name: str) -> Personal | None:
+    """What a field likely holds that names somebody's part, as ``buyer``, where its values look like full names."""
+    return PERSON if is_part(name) else None
 
 
 def advice(detector: DetectorId) -> Personal | None:

@@ -46,6 +46,7 @@ class Reason(StrEnum):
     INVALID_UNICODE = "invalid_unicode"
     NUL_CHARACTER = "nul_character"
     MISSING_FIELD = "missing_field"
+    UNKNOWN_FIELD = "unknown_field"
     WRONG_TYPE = "wrong_type"
     BAD_VALUE = "bad_value"
     OUT_OF_RANGE = "out_of_range"
@@ -65,6 +66,23 @@ class Reason(StrEnum):
     OBJECT_MISSING = "object_missing"
     OBJECT_TOO_LARGE = "object_too_large"
     UNEXPECTED_ERROR = "unexpected_error"
+
+
+class DriftKind(StrEnum):
+    """In what a message is not as the configuration expects it. Bounded, as a label of a metric must be."""
+
+    UNKNOWN_FIELD = "unknown_field"
+    MISSING_FIELD = "missing_field"
+    TYPE_CHANGE = "type_change"
+
+
+class Drift(msgspec.Struct, frozen=True, gc=False):
+    """One way in which messages drifted. ``field`` is a column's name or, of a field that no column reads, its path,
+    with ``*`` for each name in it that is not plain. No value is in it.
+    """
+
+    kind: DriftKind
+    field: str
 
 
 class Private(msgspec.Struct, frozen=True, gc=False):
@@ -201,10 +219,14 @@ class StoredValue(Private, frozen=True, kw_only=True):
 
 
 class Decoded(Private, frozen=True):
-    """What decode made of a batch: every message is in exactly one of the two."""
+    """What decode made of a batch: every message is in exactly one of the two lists.
+
+    ``drifted`` counts the messages that drifted so, be they records or rejections.
+    """
 
     records: list[Record]
     rejections: list[Rejection]
+    drifted: Mapping[Drift, int] = msgspec.field(default_factory=dict)
 
 
 class Masked(Private, frozen=True):
@@ -246,7 +268,9 @@ class Loaded(msgspec.Struct, frozen=True, gc=False):
 
 
 class Duplicate(msgspec.Struct, frozen=True, gc=False):
-    """The ledger already holds the key: an earlier delivery is committed, in the table or in quarantine."""
+    """The message is committed and added no row. An earlier delivery of it is in the table or in quarantine; or, where
+    rows are written by key, a row of its key stands before it.
+    """
 
     message_id: str
 

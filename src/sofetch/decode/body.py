@@ -125,15 +125,18 @@ def _has_number(body: bytes, most: int) -> bool:
         return False
     if b"0" * (most + 1) not in body.translate(_AS_RUNS):
         return False
-    return _to_long_number(most).match(body)["number"] != b""  # type: ignore[index]  # it matches everything
+    return any(match["number"] is not None for match in _string_or_long_number(most).finditer(body))
 
 
 @lru_cache(maxsize=8)
-def _to_long_number(most: int) -> re.Pattern[bytes]:
-    """From the start to the first run of a number's characters outside of a string that is too long, or to the end."""
-    short = _OF_A_NUMBER + rb"{1,%d}+(?!" % most + _OF_A_NUMBER + rb")"
-    passed = rb'[^"0-9.eE+-]++|' + STRING + rb"|" + short
-    return re.compile(rb"(?:" + passed + rb")*+(?P<number>" + _OF_A_NUMBER + rb"*+)", re.DOTALL)
+def _string_or_long_number(most: int) -> re.Pattern[bytes]:
+    """A string, or a run of a number's characters that is too long.
+
+    One search after the other: Python before 3.11.5 goes on at the wrong place after a group that is repeated without
+    backtracking (``*+``) and ends in a look ahead (gh-106052).
+    """
+    run = rb"(?<!" + _OF_A_NUMBER + rb")(?P<number>" + _OF_A_NUMBER + rb"{%d,}+)" % (most + 1)
+    return re.compile(STRING + rb"|" + run, re.DOTALL)
 
 
 def _is_json(body: bytes | bytearray) -> bool:

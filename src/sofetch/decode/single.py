@@ -25,9 +25,9 @@ def text_reader(column: ColumnSettings, limits: LimitSettings) -> Callable[[str]
 
     For ``int``, ``bigint``, ``bool`` and ``jsonb`` the text is JSON; for every other type it is the string itself.
     """
-    read = _reader(column, limits)
     if column.mask is not None:
         return lambda text: text
+    read = json_reader(column, limits)
 
     def read_text(text: str) -> Value:
         try:
@@ -45,22 +45,27 @@ def default_cell(column: ColumnSettings, limits: LimitSettings) -> Cell:
     is_document = column.type == "jsonb" and isinstance(column.default, str)
     text = str(column.default).encode() if is_document else msgspec.json.encode(column.default)
     try:
-        return _reader(column, limits)(text)
+        cell: Cell = json_reader(column, limits)(text)  # type: ignore[assignment]  # a float only under a mask
     except Unfit as unfit:
         raise ConfigError(
             f"column `{column.name}`: `default` is no {column.type} that the column can hold ({unfit.reason})",
             hint=f"write it as a message would have to write it for a column of type {column.type}",
         ) from None
+    return cell
 
 
-def _reader(column: ColumnSettings, limits: LimitSettings) -> Callable[[bytes], Cell]:
+def json_reader(column: ColumnSettings, limits: LimitSettings) -> Callable[[bytes], Value]:
+    """A function from one JSON value to the column's cell, None for null. It raises Unfit with the column."""
     how = conversion(column, limits)
+    plain_text = column.type == "text" and column.mask is None
     parse = msgspec.json.Decoder(how.wire).decode
     readable = body_check(limits)
 
-    def read(text: bytes) -> Cell:
+    def read(text: bytes) -> Value:
         try:
             value = _parsed(parse, readable(text))
+            if plain_text and value is not None and "\0" in value:  # a mask takes a NUL as any other character
+                raise Unfit(Reason.NUL_CHARACTER)
             return value if how.finish is None or value is None else how.finish(value)
         except Unfit as unfit:
             raise Unfit(unfit.reason, column.name) from None
@@ -70,11 +75,8 @@ def _reader(column: ColumnSettings, limits: LimitSettings) -> Callable[[bytes], 
 
 def _parsed(parse: Callable[[bytes], Any], text: bytes) -> Any:
     try:
-        value = parse(text)
+        return parse(text)
     except msgspec.ValidationError as error:
         raise Unfit(reason_of(str(error))) from None
     except (msgspec.DecodeError, RecursionError):
         raise Unfit(Reason.BAD_VALUE) from None
-    if isinstance(value, str) and "\0" in value:
-        raise Unfit(Reason.NUL_CHARACTER)
-    return value

@@ -10,6 +10,7 @@ from sofetch.detect.catalogue import DETECTORS, Detector, DetectorId
 from sofetch.detect.fields import identify
 from sofetch.detect.forms import form_of, holds_personal, is_token
 from sofetch.detect.names import suggested
+from sofetch.detect.plain import is_plain_name
 from sofetch.detect.tally import Sign, Tally
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "form_of",
     "holds_personal",
     "identify",
+    "is_plain_name",
     "is_token",
     "suggested",
 ]

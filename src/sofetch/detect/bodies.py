@@ -14,8 +14,10 @@ from typing import Final, NoReturn
 
 import msgspec
 
+from sofetch.detect.addresses import is_place
 from sofetch.detect.catalogue import DETECTORS
 from sofetch.detect.forms import form_of
+from sofetch.detect.names import suggested
 from sofetch.detect.tally import Tally
 from sofetch.paths import format_path
 
@@ -57,11 +59,14 @@ class Survey:
     def _step(self, place: Place, value: object) -> list[tuple[Place, object]]:
         match value:
             case list():
+                if (pair := pair_of(value)) and is_place(pair):
+                    self._count(place, pair)
                 return [((*place, None), item) for item in value]
             case dict():
                 return [((*place, self._key(place, key)), member) for key, member in value.items()]
             case bool():
-                pass
+                if suggested(name_of(place)) == "special":  # elsewhere a flag is not what it is a flag of
+                    self._count(place, str(value))
             case None:
                 self._count(place, "")  # its name alone may be a sign
             case str():
@@ -90,6 +95,15 @@ class Survey:
                 return
             tally = self.places[place] = Tally(name_of(place))
         tally.look(text)
+
+
+def pair_of(items: list[object]) -> str:
+    """Two numbers as one text; the empty text for any other list. Longitude may come first, as in GeoJSON."""
+    if len(items) != 2 or not all(isinstance(item, int | Decimal) and not isinstance(item, bool) for item in items):
+        return ""
+    first, second = map(_number, items)
+    texts = f"{first},{second}", f"{second},{first}"
+    return next(filter(is_place, texts), texts[0])
 
 
 def survey(bodies: Iterable[bytes], *, places: Iterable[Place] = ()) -> Survey:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 DetectorId = Literal[
     "email", "ip", "phone", "card", "ssn", "iban", "mac", "uuid", "coordinates", "birth_date", "person_name",
-    "free_text", "identity", "device", "postcode", "address", "secret",
+    "free_text", "identity", "device", "postcode", "address", "secret", "special", "income",
 ]  # fmt: skip
 
 
@@ -80,12 +80,16 @@ _ALL: Final = (
         id="birth_date", finds="a date of birth", asks="a field named for it, and a date of the last 130 years in it"
     ),
     Detector(
-        id="person_name", finds="a person's name", asks="a field named for it, and one to six words of letters in it"
+        id="person_name",
+        finds="a person's name",
+        asks="a field named for it, and one to six words of letters in it; or a field named for somebody's "
+        "part, as buyer or signed_by, and two capitalised words or more",
     ),
     Detector(
         id="free_text",
         finds="text that holds a personal value",
-        asks="an e-mail address, IP address, telephone, card or social security number, or IBAN among other words",
+        asks="an e-mail address, IP address, telephone, card or social security number, or IBAN among other words; or "
+        "a field named for people's own words, as a note or a comment",
         least_share=0.01,
     ),
     Detector(id="identity", finds="an identity number", asks="a field named for it, and a digit in it"),
@@ -93,6 +97,10 @@ _ALL: Final = (
     Detector(id="postcode", finds="a postcode", asks="a field named for it, and a digit in it"),
     Detector(id="address", finds="a postal address", asks="a field named for it, and a letter in it"),
     Detector(id="secret", finds="a secret", asks="a field named for it"),
+    Detector(
+        id="special", finds="a special category of personal data", asks="a field named for it; a yes or no is enough"
+    ),
+    Detector(id="income", finds="what somebody earns or owns", asks="a field named for it, and a digit in it"),
 )
 
 DETECTORS: Final[Mapping[DetectorId, Detector]] = {detector.id: detector for detector in _ALL}

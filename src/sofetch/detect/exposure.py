@@ -15,8 +15,10 @@ from sofetch.detect.tally import Sign, Tally
 from sofetch.paths import Path, parse_path
 from sofetch.settings import ColumnSettings, Settings
 
-Handling = Literal["clear", "declared", "masked", "not_loaded", "unknown"]
-"""``declared`` is loaded in the clear and said not to be personal; ``unknown`` where there is no configuration."""
+Handling = Literal["clear", "declared", "masked", "collected", "not_loaded", "unknown"]
+"""``declared`` is loaded in the clear and said not to be personal; ``collected`` has no column of its own, and goes as
+tokens into the one that [drift] collects into; ``unknown`` where there is no configuration.
+"""
 
 _WORST_FIRST: Final[Sequence[Handling]] = ("clear", "declared", "masked")
 
@@ -39,7 +41,8 @@ class FieldSeen(Struct, frozen=True, kw_only=True):
 def fields_seen(seen: Survey, settings: Settings | None) -> list[FieldSeen]:
     """Every place: the exposed first, then those with signs, then the rest by path."""
     columns = None if settings is None else _columns(settings)
-    fields = [_field(place, tally, columns) for place, tally in seen.places.items()]
+    collecting = None if settings is None else _collecting(settings)
+    fields = [_field(place, tally, columns, collecting) for place, tally in seen.places.items()]
     return sorted(fields, key=lambda one: (not one.exposed, not one.signs, one.path))
 
 
@@ -49,7 +52,13 @@ def configured_places(settings: Settings | None) -> list[Place]:
 
 
 def _columns(settings: Settings) -> list[tuple[Path, ColumnSettings]]:
-    return [(_path(column), column) for column in settings.column if column.value is None]
+    """Those that read the body; the collecting column does not, not even a field of its own name."""
+    reading = [column for column in settings.column if column.name != settings.drift.collect_into]
+    return [(_path(column), column) for column in reading if column.value is None]
+
+
+def _collecting(settings: Settings) -> str | None:
+    return settings.drift.collect_into if settings.drift.unknown_fields == "collect" else None
 
 
 def _path(column: ColumnSettings) -> Path:
@@ -60,10 +69,15 @@ def _as_place(path: Path) -> Place:
     return tuple(None if isinstance(step, int) else step for step in path)
 
 
-def _field(place: Place, tally: Tally, columns: list[tuple[Path, ColumnSettings]] | None) -> FieldSeen:
+def _field(
+    place: Place, tally: Tally, columns: list[tuple[Path, ColumnSettings]] | None, collecting: str | None
+) -> FieldSeen:
     signs = tally.signs()
     filled = [(path, column) for path, column in columns or () if _covers(path, place)]
     handling = "unknown" if columns is None else _handling(filled)
+    names = [column.name for _, column in filled]
+    if handling == "not_loaded" and collecting is not None:
+        handling, names = "collected", [collecting]
     personal = any(sign.personal for sign in signs)
     return FieldSeen(
         path=name_of(place),
@@ -71,7 +85,7 @@ def _field(place: Place, tally: Tally, columns: list[tuple[Path, ColumnSettings]
         tokens=tally.tokens,
         signs=signs,
         handling=handling,
-        columns=[column.name for _, column in filled],
+        columns=names,
         masks=sorted({column.mask for _, column in filled if column.mask is not None}),
         exposed=personal and handling in {"clear", "unknown"},
     )

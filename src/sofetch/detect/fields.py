@@ -12,7 +12,7 @@ from typing import Final
 
 from sofetch.detect.catalogue import DetectorId
 from sofetch.detect.forms import form_of, is_token
-from sofetch.detect.names import suggested
+from sofetch.detect.names import is_part, suggested
 from sofetch.detect.numbers import is_bare_ssn
 from sofetch.detect.phones import is_any_phone
 
@@ -33,7 +33,15 @@ def identify(text: str, *, name: str = "") -> DetectorId | None:
     # A UUID is anybody's; the name says whose.
     if by_form in {None, "uuid"} and by_name is not None and _BEARS_OUT.get(by_name, _nothing)(text):
         return by_name
+    if by_form is None and is_full_name(text) and is_part(name):
+        return "person_name"
     return by_form
+
+
+def is_full_name(text: str) -> bool:
+    """Two to six capitalised words of letters, as people are named in full."""
+    words = text.split(maxsplit=6)
+    return len(words) > 1 and words[0][0].isupper() and words[-1][0].isupper() and _is_person(text.strip())
 
 
 def _nothing(_text: str) -> bool:
@@ -87,4 +95,6 @@ _BEARS_OUT: Final[Mapping[DetectorId, Callable[[str], bool]]] = {
     "address": _has_letter,
     "device": bool,
     "secret": bool,
+    "special": bool,
+    "income": _has_digit,
 }

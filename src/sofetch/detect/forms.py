@@ -15,7 +15,7 @@ LONGEST_SEARCHED: Final = 100_000
 """Characters of a text that are looked through. The rest of a longer one is not."""
 
 _LONGEST_FORM = 320
-_TOKEN = re.compile(r"(?:h1|r1|v1)\.[a-z0-9]{1,8}\.[A-Za-z0-9_-]{16,}")
+_TOKEN = re.compile(r"(?:h1|r1|v1|u1)\.[a-z0-9]{1,8}\.[A-Za-z0-9_-]{16,}")
 
 _FORMS: Final[tuple[tuple[DetectorId, Callable[[str], bool]], ...]] = (
     ("uuid", is_uuid),

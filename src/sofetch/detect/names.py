@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Final
 
 from sofetch.detect.catalogue import DetectorId
+from sofetch.detect.special import INCOME_ANYWHERE, SPECIAL_ANYWHERE, SPECIAL_AT_THE_END, ends_in_special
 
 _ANYWHERE: Sequence[tuple[DetectorId, str]] = (
     (
@@ -42,7 +44,8 @@ _ANYWHERE: Sequence[tuple[DetectorId, str]] = (
         "identity",
         "national id, nationalid, national insurance, nino, tax id, taxid, tax number, "
         "passport, driver license, drivers license, driving licence, licence number, license number, identity "
-        "number, id number, id card, personal number, cpf, aadhaar, pesel, bsn, dni, nif",
+        "number, id number, id card, personal number, cpf, aadhaar, pesel, bsn, dni, nif, licence "
+        "plate, license plate, number plate, plate number",
     ),
     (
         "card",
@@ -54,7 +57,7 @@ _ANYWHERE: Sequence[tuple[DetectorId, str]] = (
     ),
     (
         "birth_date",
-        "dob, birth date, birthdate, date of birth, birthday, birth day, born on, geburtsdatum",
+        "dob, birth date, birthdate, date of birth, birthday, birth day, born on, geburtsdatum, geburtstag",
     ),
     (
         "coordinates",
@@ -68,7 +71,7 @@ _ANYWHERE: Sequence[tuple[DetectorId, str]] = (
     (
         "address",
         "street, address line, house number, home address, billing address, shipping address, postal address, "
-        "anschrift",
+        "anschrift, strasse, hausnummer, ship to line, bill to line",
     ),
     (
         "person_name",
@@ -78,6 +81,8 @@ _ANYWHERE: Sequence[tuple[DetectorId, str]] = (
         "firstname, lastname, fullname, surname, forename, nickname, username, cardholder, vorname, nachname, "
         "prenom, apellido, apellidos, nombre, fname, lname",
     ),
+    ("special", SPECIAL_ANYWHERE),
+    ("income", INCOME_ANYWHERE),
 )
 
 _AT_THE_END: Sequence[tuple[DetectorId, str]] = (
@@ -85,14 +90,35 @@ _AT_THE_END: Sequence[tuple[DetectorId, str]] = (
     ("email", "mail"),
     ("phone", "mobile, tel, cell"),
     ("card", "card"),
+    ("person_name", "holder"),
     ("address", "address, addresses, adresse"),
+    (
+        "free_text",
+        "note, comment, remark, memo, instruction, feedback, free text, freetext, comment text, comment body, "
+        "note text, gift message, customer message, kommentar, bemerkung, notiz, commentaire, comentario",
+    ),
+    ("special", SPECIAL_AT_THE_END),
 )
+
+_PARTS: Final = frozenset(
+    {"applicant", "assignee", "attendee", "author", "beneficiary", "buyer", "by", "client", "contact", "customer"}
+    | {"debtor", "driver", "employee", "guest", "member", "owner", "participant", "passenger", "patient", "payee"}
+    | {"payer", "person", "receiver", "recipient", "reporter", "sender", "student", "subscriber", "teacher", "tenant"}
+    | {"user", "visitor"}
+)
+"""Last words of what names the part that somebody plays. Such a field may as well hold a number of theirs."""
 
 _HARMLESS_FIRST = frozenset({"is", "has", "had", "was", "can", "num"})
 _HARMLESS_LAST = frozenset(
     {"at", "count", "counts", "country", "disabled", "enabled", "format", "length", "optin", "provider", "required"}
     | {"size", "status", "template", "type", "valid", "verified", "version"}
 )
+_HARMLESS_FIRST_OF: Mapping[DetectorId, frozenset[str]] = {"special": frozenset({"can", "num"})}
+_HARMLESS_LAST_OF: Mapping[DetectorId, frozenset[str]] = {
+    # Whether somebody is pregnant, or the type of a disability, is what must not be known.
+    "special": _HARMLESS_LAST - {"disabled", "status", "template", "type", "valid", "verified"},
+    "income": _HARMLESS_LAST | {"currency", "frequency", "interval", "period", "statement", "unit"},
+}
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
 
 
@@ -100,16 +126,33 @@ _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
 def suggested(name: str) -> DetectorId | None:
     """What a field of this name, or at this path, likely holds. Names in camel case and snake case read alike."""
     words = _words(name)
-    if not words or words[-1] in _HARMLESS_LAST or words[0] in _HARMLESS_FIRST:
-        return None
+    found = _named(words)
+    return None if found is None or _is_harmless(words, found) else found
+
+
+def is_part(name: str) -> bool:
+    """Whether a field of this name, or at this path, is of somebody in a part, as ``buyer`` or ``signed_by``."""
+    words = _words(name)
+    return bool(words) and (words[-1] in _PARTS or words[-1].removesuffix("s") in _PARTS)
+
+
+def _named(words: list[str]) -> DetectorId | None:
     text = f" {' '.join(words)} "
     for detector, phrases in _PHRASES:
         if any(phrase in text for phrase in phrases):
             return detector
+    if ends_in_special(words):
+        return "special"
     for detector, phrases in _ENDINGS:
         if text.endswith(phrases):
             return detector
     return "person_name" if words == ["name"] else None
+
+
+def _is_harmless(words: list[str], found: DetectorId) -> bool:
+    """Whether the first or last word says that the field holds something about it, and not the thing itself."""
+    first, last = _HARMLESS_FIRST_OF.get(found, _HARMLESS_FIRST), _HARMLESS_LAST_OF.get(found, _HARMLESS_LAST)
+    return words[0] in first or words[-1] in last
 
 
 def _words(name: str) -> list[str]:

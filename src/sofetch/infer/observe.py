@@ -5,6 +5,7 @@ Owns looking; judging what to make of it is ``judge``. Values are looked at one 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from sofetch.detect.bodies import pair_of
+from sofetch.detect.fields import is_full_name
 from sofetch.personal import Personal, is_personal_key, personal_by_form, personal_by_name
 from sofetch.settings import ColumnType
 
@@ -34,22 +37,31 @@ _TEXT_TYPES: Final[dict[ColumnType, Any]] = {
     "uuid": UUID,
 }
 _UUID_CHARS = 36
+_NUMBER_AS_TEXT: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,6})?", re.ASCII)
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(slots=True)
 class Field:
-    """One place in the bodies. ``present`` counts values that are not null; ``forms`` what texts look like."""
+    """One place in the bodies. ``present`` counts values that are not null, ``counts`` them by sort; ``forms`` what
+    texts look like; ``full_names`` texts that would be a person's name if the field's name bore it out.
+    """
 
     present: int = 0
-    sorts: set[Sort] = field(default_factory=set)
-    text_types: set[ColumnType] = field(default_factory=lambda: {*_TEXT_TYPES, "inet"})
+    counts: Counter[Sort] = field(default_factory=Counter)
+    text_types: set[ColumnType] = field(default_factory=lambda: {*_TEXT_TYPES, "inet", "numeric"})
     forms: Counter[Personal] = field(default_factory=Counter)
+    full_names: int = 0
     scalars: int = 0
     longest_chars: int = 0
     largest: int = 0
     personal_keys: bool = False
     members: dict[str, Field] = field(default_factory=dict)
+
+    @property
+    def sorts(self) -> frozenset[Sort]:
+        """The sorts of values that were seen."""
+        return frozenset(self.counts)
 
 
 @dataclass(slots=True)
@@ -65,16 +77,17 @@ def observe(bodies: Iterable[bytes]) -> Samples:
     """Look at every body."""
     samples = Samples(messages=0, unreadable=0, root=Field())
     for body in bodies:
-        document = _parse(body)
+        document = parse(body)
         if isinstance(document, dict):
             samples.messages += 1
-            _look(document, samples.root, depth=0)
+            look(document, samples.root, depth=0)
         else:
             samples.unreadable += 1
     return samples
 
 
-def _parse(body: bytes) -> object:
+def parse(body: bytes) -> object:
+    """The body's document; None for what cannot be read."""
     try:
         return _DECODER.decode(body.removeprefix(_BYTE_ORDER_MARK))
     except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError):
@@ -84,31 +97,32 @@ def _parse(body: bytes) -> object:
 _DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
 
 
-def _look(value: object, seen: Field, *, depth: int) -> None:
+def look(value: object, seen: Field, *, depth: int) -> None:
+    """Take one parsed value into account; ``depth`` is how far below the body it stands."""
     if value is None:
         return
     seen.present += 1
     match value:
         case bool():
-            seen.sorts.add("bool")
+            seen.counts["bool"] += 1
         case int():
-            seen.sorts.add("int")
+            seen.counts["int"] += 1
             seen.largest = max(seen.largest, abs(value))
             _look_for_form(_digits(value), seen)
         case str():
             _look_at_text(value, seen)
         case list():
-            seen.sorts.add("list")
+            seen.counts["list"] += 1
             _look_inside(value, seen)
         case dict():
-            seen.sorts.add("object")
+            seen.counts["object"] += 1
             _look_at_object(value, seen, depth=depth)
         case _:
-            seen.sorts.add("number")
+            seen.counts["number"] += 1
 
 
 def _look_at_text(text: str, seen: Field) -> None:
-    seen.sorts.add("text")
+    seen.counts["text"] += 1
     seen.longest_chars = max(seen.longest_chars, len(text))
     seen.text_types = {kind for kind in seen.text_types if _reads_as(text, kind)}
     _look_for_form(text, seen)
@@ -118,6 +132,7 @@ def _look_for_form(text: str, seen: Field) -> None:
     seen.scalars += 1
     if (personal := personal_by_form(text)) is not None:
         seen.forms[personal] += 1
+    seen.full_names += is_full_name(text)
 
 
 def _look_at_object(members: dict[str, object], seen: Field, *, depth: int) -> None:
@@ -128,7 +143,7 @@ def _look_at_object(members: dict[str, object], seen: Field, *, depth: int) -> N
         if is_personal_key(key):
             seen.personal_keys = True
         else:
-            _look(value, seen.members.setdefault(key, Field()), depth=depth + 1)
+            look(value, seen.members.setdefault(key, Field()), depth=depth + 1)
 
 
 def _look_inside(document: object, seen: Field) -> None:
@@ -139,6 +154,8 @@ def _look_inside(document: object, seen: Field) -> None:
             case str(text):
                 _look_for_form(text, seen)
             case list(items):
+                if pair := pair_of(items):
+                    _look_for_form(pair, seen)
                 pending += items
             case dict(members):
                 seen.personal_keys |= any(is_personal_key(key) for key in members)
@@ -151,6 +168,8 @@ def _look_inside(document: object, seen: Field) -> None:
 def _reads_as(text: str, kind: ColumnType) -> bool:
     if kind == "inet":
         return _is_inet(text)
+    if kind == "numeric":
+        return _NUMBER_AS_TEXT.fullmatch(text) is not None
     if kind == "uuid" and len(text) != _UUID_CHARS:  # 32 hex digits are as likely a hash
         return False
     try:

@@ -12,20 +12,26 @@ from typing import assert_never
 from sofetch.infer.judge import LeftOut, Loaded, Verdict
 from sofetch.infer.observe import Samples
 from sofetch.paths import format_path
-from sofetch.personal import Personal
+from sofetch.personal import DEVICE, EMAIL, IDENTITY, PHONE, Personal
+from sofetch.settings import UnwrapLayer
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.\[\]-]{1,80}")
 _MOST_LEFT_OUT_SHOWN = 50
 _SHORTEST_LIMIT_CHARS = 32
+_SUBJECTS = (EMAIL, IDENTITY, PHONE, DEVICE)
 
 
-def write(verdicts: Sequence[Verdict], samples: Samples, *, queue: str, table: str) -> str:
+def write(
+    verdicts: Sequence[Verdict], samples: Samples, *, queue: str, table: str, layers: Sequence[UnwrapLayer] = ()
+) -> str:
     """The whole file."""
     loaded = [verdict for verdict in verdicts if isinstance(verdict, Loaded)]
     blocks = [
         _head(samples, queue=queue, table=table),
+        *([_unwrap(layers)] if layers else []),
         *[_column(column, samples.messages) for column in loaded],
         _sent_time(loaded),
+        *_erasure(loaded),
     ]
     left_out = [verdict for verdict in verdicts if isinstance(verdict, LeftOut)]
     if left_out:
@@ -64,17 +70,28 @@ dedupe = "message"
 """
 
 
+def _unwrap(layers: Sequence[UnwrapLayer]) -> str:
+    return f"""\
+# The samples came wrapped; this is taken off before a column is read, from the outside in.
+[unwrap]
+layers = [{", ".join(map(quoted, layers))}]
+"""
+
+
 def _count(messages: int) -> str:
     return "1 message" if messages == 1 else f"{messages} messages"
 
 
-def _column(column: Loaded, messages: int) -> str:
+def column_lines(column: Loaded) -> list[str]:
+    """The ``[[column]]`` that loads the field, the reason above it; whether it is required is left open."""
     lines = [f"# {_reason(column)}", "[[column]]", f"name = {quoted(column.name)}"]
     if column.path != (column.name,):
         lines.append(f"from = {quoted(format_path(column.path))}")
-    lines += _mask_lines(column.personal) if column.personal is not None else _type_lines(column)
-    lines.append(_required_line(column.present, messages))
-    return "\n".join([*lines, ""])
+    return [*lines, *(_mask_lines(column.personal) if column.personal is not None else _type_lines(column))]
+
+
+def _column(column: Loaded, messages: int) -> str:
+    return "\n".join([*column_lines(column), _required_line(column.present, messages), ""])
 
 
 def _required_line(present: int, messages: int) -> str:
@@ -89,7 +106,7 @@ def _reason(column: Loaded) -> str:
     match column.personal.mask:
         case "token":
             done = "Masked: equal values have equal tokens, nobody can read them"
-        case "reversible" | "ip" | "ip_prefix":
+        case "reversible" | "ip" | "ip_prefix" | "fpe":
             done = "Masked: whoever has the key, and nobody else, can read it"
         case "redact":
             done = "Masked: only whether there was a value is kept"
@@ -97,6 +114,8 @@ def _reason(column: Loaded) -> str:
             done = "Masked: only its start is kept"
         case "bucket":
             done = "Masked: only its month is kept"
+        case "partial" | "round" | "noise" | "date_shift":
+            done = "Masked: only about what it is is kept"
         case _:
             assert_never(column.personal.mask)
     return f"{done}; {column.why}."
@@ -105,7 +124,8 @@ def _reason(column: Loaded) -> str:
 def _mask_lines(personal: Personal) -> Iterator[str]:
     yield f"mask = {quoted(personal.mask)}"
     if personal.mask in {"token", "bucket"}:
-        yield f"kind = {quoted(personal.kind)}"
+        told = "  # with blanks and hyphens or without, it is one value" if personal.kind == "code" else ""
+        yield f"kind = {quoted(personal.kind)}{told}"
     if personal.domain is not None:
         yield f"domain = {quoted(personal.domain)}  # columns of one domain can be joined"
     if personal.truncate_to is not None:
@@ -145,11 +165,33 @@ def _sent_time_names() -> Iterator[str]:
         number += 1
 
 
+def _erasure(loaded: Sequence[Loaded]) -> Iterator[str]:
+    """Which column may say whom a row is about: the token that a person would be asked for first."""
+    found = {column.personal: column.name for column in reversed(loaded) if column.personal in _SUBJECTS}
+    name = next((found[personal] for personal in _SUBJECTS if personal in found), None)
+    if name is not None:
+        yield f"""\
+# Whom a row is about, for `sofetch erase`: take out the # if it is this column that names the person.
+# [erasure]
+# subject = {quoted(name)}
+"""
+
+
 def _left_out(left_out: Sequence[LeftOut]) -> str:
-    lines = [f"#   {_plain_name(verdict)}: {verdict.why}" for verdict in left_out[:_MOST_LEFT_OUT_SHOWN]]
+    lines = [line for verdict in left_out[:_MOST_LEFT_OUT_SHOWN] for line in _left_out_lines(verdict)]
     if len(left_out) > _MOST_LEFT_OUT_SHOWN:
         lines.append(f"#   and {len(left_out) - _MOST_LEFT_OUT_SHOWN:,} more")
     return "\n".join(["# Left out:", *lines, ""])
+
+
+def _left_out_lines(verdict: LeftOut) -> Iterator[str]:
+    name = _plain_name(verdict)
+    yield f"#   {name}: {verdict.why}"
+    if verdict.path and _PLAIN.fullmatch(format_path(verdict.path)):
+        if verdict.place:
+            yield f'#     to about 10 km: from = "{name}[0]", mask = "round", round_to = 0.1; the same for [1]'
+        else:
+            yield f"#     a part of it can be a column of its own: `from` takes a path, as {name}[0] or {name}.key"
 
 
 def _plain_name(verdict: LeftOut) -> str:

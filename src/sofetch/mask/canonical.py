@@ -13,7 +13,9 @@ ip        06   16 bytes
 email     45   NFC, stripped, lower, the domain as IDNA A-labels, ``+tag`` kept (see ``canonical_email``)
 uuid      55   lower, hyphens
 int       49   decimal, no leading zeros, ``-`` if negative
+code      43   ASCII letters and digits, capitals; what stands between them is dropped (see ``canonical_code``)
 date      44   ``YYYY-MM-DD`` as written
+number    4E   decimal digits, with a point only if there is a fraction, as short as the number allows
 ========= ==== ==========================================================================================
 
 Blank is what ``str.strip`` leaves empty.
@@ -39,7 +41,9 @@ IPV6: Final = b"\x06"
 EMAIL: Final = b"E"
 UUID: Final = b"U"
 INT: Final = b"I"
+CODE: Final = b"C"
 DATE: Final = b"D"
+NUMBER: Final = b"N"
 
 BLANK: Final = STRING
 """The string form of an empty or blank text."""
@@ -47,7 +51,7 @@ BLANK: Final = STRING
 Canonical = Callable[[Value], bytes | None]
 
 
-def canonical_of(kind: Kind) -> Canonical:
+def canonical_of(kind: Kind) -> Canonical:  # noqa: PLR0911  # one case a kind
     """The function that gives a kind's canonical form."""
     match kind:
         case "string":
@@ -60,8 +64,12 @@ def canonical_of(kind: Kind) -> Canonical:
             return canonical_uuid
         case "int":
             return canonical_int
+        case "code":
+            return canonical_code
         case "date":
             return canonical_date
+        case "number":
+            return canonical_number
         case _:
             assert_never(kind)
 
@@ -125,6 +133,19 @@ def canonical_int(value: Value) -> bytes | None:
     return f"I{'-' if match['sign'] == '-' and digits != '0' else ''}{digits}".encode()
 
 
+def canonical_code(value: Value) -> bytes | None:
+    """What people write with blanks and hyphens or without: numbers of cards, accounts, telephones, papers.
+
+    ASCII letters and digits, and between them white space, ``-./+()_:`` and the hyphens of Unicode; or an integer that
+    is not negative. Leading zeros stay: ``0049`` is not ``+49``, and nothing here knows that the two are one.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        text = integer_text(value)
+    else:
+        text = "".join(value.translate(_DROPPED).split()) if isinstance(value, str) else None
+    return CODE + text.upper().encode() if text is not None and _CODE.fullmatch(text) else None
+
+
 def canonical_date(value: Value) -> bytes | None:
     """``YYYY-MM-DD``, or an ISO 8601 date and time, of which the date counts as it is written, whatever its zone."""
     if isinstance(value, date):  # a datetime is one too
@@ -137,6 +158,27 @@ def canonical_date(value: Value) -> bytes | None:
     except ValueError:
         return None
     return b"D" + text[:10].encode()
+
+
+def canonical_number(value: Value) -> bytes | None:
+    """A number, or a text that is written like one, of at most 30 digits before the point and as many after it."""
+    match value:
+        case bool():
+            return None
+        case int() | float() | Decimal():
+            text = integer_text(value) if isinstance(value, int) else str(value)
+        case str():
+            text = value.strip()
+        case _:
+            return None
+    if text is None or _NUMBER.fullmatch(text) is None:
+        return None
+    number = Decimal(text)
+    shortest = number.normalize(_EXACT) if number else Decimal(0)
+    exponent = shortest.as_tuple().exponent
+    if not isinstance(exponent, int) or shortest.adjusted() >= _NUMBER_DIGITS or -exponent > _NUMBER_DIGITS:
+        return None
+    return NUMBER + f"{shortest:f}".encode()
 
 
 def canonical_text(value: Value) -> bytes | None:
@@ -175,7 +217,11 @@ _UUID: Final = re.compile(
     r"(?P<brace>\{)?(?:urn:uuid:)?(?P<digits>[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?(brace)\})"
 )
 _INT: Final = re.compile(r"(?P<sign>[+-]?)0*(?P<digits>0|[1-9][0-9]*)")
+_CODE: Final = re.compile(r"[0-9A-Za-z]+")
+_DROPPED: Final = dict.fromkeys(map(ord, "-./+()_:\u2010\u2011\u2012\u2013\u2014\u2015"))
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ][0-9:.,+Zz-]+)?")
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,64}(?:\.[0-9]{1,64})?(?:[eE][+-]?[0-9]{1,3})?")
+_NUMBER_DIGITS: Final = 30
 _PLAIN_DIGITS: Final = 400  # more than the 309 that an integral float can have
 _EXACT: Final = Context(
     prec=2_000_000, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[]

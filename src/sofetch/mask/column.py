@@ -8,8 +8,9 @@ scheme, or is NULL.
 2. What has no UTF-8 (a lone surrogate) is a rejection, and so is what has no text at all.
 3. What is not of its kind is a rejection, or (``not_of_kind = "token"``) goes on as its string form and is counted:
    ``token`` and ``reversible`` make a token of it, ``truncate`` and ``bucket`` redact it (a date's month becomes
-   NULL). A number where a string belongs is such a value. ``redact`` has no kind. ``ip`` and ``ip_prefix`` always
-   reject: their column holds addresses, and a token is none.
+   NULL, and so does what ``round``, ``noise`` and ``date_shift`` cannot take). A number where a string belongs is
+   such a value. ``redact`` has no kind. ``ip`` and ``ip_prefix`` always reject: their column holds addresses, and a
+   token is none. So does ``fpe``, of which a value that it cannot take would stay as it is.
 4. Everything else goes through the column's scheme, all different values of the batch at once.
 
 Sentinels are compared by canonical form: ``0.0.0.0`` finds ``::ffff:0.0.0.0`` too, and ``0`` the number 0, but
@@ -23,11 +24,12 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from sofetch.columns import ADDRESS_MASKS, kind_of
+from sofetch.columns import ALWAYS_REJECTING, kind_of
 from sofetch.errors import ConfigError
-from sofetch.mask.canonical import BLANK, canonical_of, canonical_text
+from sofetch.mask.canonical import BLANK, Canonical, canonical_of, canonical_text
+from sofetch.mask.fpe import canonical_text_of
 from sofetch.mask.keyring import Keyring
-from sofetch.mask.schemes import compile_scheme
+from sofetch.mask.schemes import Scheme, compile_scheme
 from sofetch.record import Cell, Reason, Value
 from sofetch.settings import ColumnSettings
 
@@ -45,12 +47,14 @@ class ColumnMasker:
 
     __slots__ = ("_canonical", "_nothing", "_rejects_strangers", "_scheme", "_stranger_scheme", "name")
 
-    def __init__(self, column: ColumnSettings, keyring: Keyring) -> None:
+    def __init__(
+        self, column: ColumnSettings, keyring: Keyring, *, schemes: tuple[Scheme, Scheme] | None = None
+    ) -> None:
+        """``schemes`` takes the place of those of the column's mask, where the row decides what becomes of a form."""
         self.name = column.name
-        self._scheme, self._stranger_scheme = compile_scheme(column, keyring)
-        # What is redacted is redacted whatever it is.
-        self._canonical = canonical_text if column.mask == "redact" else canonical_of(kind_of(column))
-        self._rejects_strangers = column.not_of_kind == "reject" or column.mask in ADDRESS_MASKS
+        self._scheme, self._stranger_scheme = schemes or compile_scheme(column, keyring)
+        self._canonical = _canonical(column)
+        self._rejects_strangers = column.not_of_kind == "reject" or column.mask in ALWAYS_REJECTING
         self._nothing = frozenset({BLANK, *(self._sentinel(text) for text in column.sentinels)})
 
     def mask(self, values: Sequence[Value]) -> MaskedColumn:
@@ -106,6 +110,16 @@ class ColumnMasker:
         except UnicodeEncodeError:
             pass
         raise ConfigError(f"column {self.name}: a sentinel has a character that UTF-8 cannot hold")
+
+
+def _canonical(column: ColumnSettings) -> Canonical:
+    match column.mask:
+        case "redact":  # what is redacted is redacted whatever it is
+            return canonical_text
+        case "fpe":
+            return canonical_text_of(column.alphabet)
+        case _:
+            return canonical_of(kind_of(column))
 
 
 class _SortedOut(NamedTuple):

@@ -14,6 +14,8 @@ from msgspec import Struct
 
 from sofetch.errors import KeyringError
 from sofetch.mask.keyring_text import (
+    TEST_KID,
+    TEST_MATERIAL,
     KeyEntry,
     Status,
     Wrapped,
@@ -126,7 +128,7 @@ class Keyring(_Handle):
 
 
 class Keyrings(_Handle):
-    """The ring for what can be reversed (``reversible``, ``ip``, ``ip_prefix``, quarantine) and the ring for the rest.
+    """The ring for what can be reversed (see ``schemes.ring_of_mask``; the quarantine) and the ring for the rest.
 
     They may be one and the same. Where they are two, who only makes or looks up tokens need not hold the key to
     anything that opens. No kid is in both, so that a kid alone says which ring to ask.
@@ -176,6 +178,14 @@ def new_keyring_text(kid: str = "k1") -> str:
     text = render_entries([KeyEntry(kid, "primary", random_key())])
     parse_keyring(text)  # a kid that is not one is refused here, not at the next start
     return text
+
+
+def keyring_of_tests() -> Keyring:
+    """The ring that `sofetch test` masks with, the same everywhere and no secret: its tokens name the kid ``test``.
+
+    Nothing else gets it: a keyring whose text holds this key is refused.
+    """
+    return Keyring([KeyEntry(TEST_KID, "primary", TEST_MATERIAL)])
 
 
 def _unwrapped(entry: KeyEntry, *, where: str, unwrap: Unwrap | None) -> KeyEntry:

@@ -12,6 +12,7 @@ import binascii
 import json
 import re
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Final, Literal, cast, get_args
 
 from msgspec import Struct
@@ -24,6 +25,9 @@ STATUSES: Final = get_args(Status)
 _KID: Final = re.compile(r"[a-z0-9]{1,8}")
 _FIELDS: Final = ("kid", "material", "status", "wrapped", "kms_key")
 _KMS_KEY: Final = re.compile(r"[A-Za-z0-9:/_.-]{1,2048}")
+TEST_KID: Final = "test"
+TEST_MATERIAL: Final = sha256(b"sofetch: the key of tests, which everybody knows").digest()
+"""What `sofetch test` makes tokens with, so that they can be committed. No keyring may hold it."""
 MAX_WRAPPED_BYTES: Final = 6_144
 """The longest ciphertext that KMS takes."""
 Problem = str
@@ -93,6 +97,8 @@ def problem_of_material(material: bytes) -> Problem | None:
         return f"its material is {len(material)} bytes long, not {KEY_BYTES}"
     if len(set(material)) == 1:
         return "its material is one byte repeated, a placeholder and no key"
+    if material == TEST_MATERIAL:
+        return "its material is that of the key of `sofetch test`, which everybody knows"
     return None
 
 

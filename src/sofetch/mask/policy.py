@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from sofetch.columns import VAULT_SUBJECT_DOMAIN, token_domain
+from sofetch.columns import ROW_MASKS, VAULT_SUBJECT_DOMAIN, token_domain, unsuited
+from sofetch.errors import ConfigError
 from sofetch.mask.column import ColumnMasker
 from sofetch.mask.identity import LEDGER_SCHEME, Identity
 from sofetch.mask.keyring import KeyFingerprint, Keyring, Keyrings
+from sofetch.mask.rows import RowMasker, compile_row_masker
 from sofetch.mask.schemes import H1, keys_of_scheme, ring_of_mask
 from sofetch.mask.seal import QUARANTINE_SCHEME, Sealer
+from sofetch.mask.unknown import DOMAIN, U1, UnknownMasker
 from sofetch.mask.vaulter import Vaulter, compile_vaulter
 from sofetch.mask.vaulting import RecoveryPublicKey
 from sofetch.record import Cell, Masked, MaskedRecord, Reason, Record, Rejection, SealedRejection, Value
-from sofetch.settings import Settings
+from sofetch.settings import ColumnSettings, Settings
 
 
 def compile_masker(
@@ -31,12 +34,10 @@ def compile_masker(
     work.
     """
     rings = keys if isinstance(keys, Keyrings) else Keyrings(keys)
+    identity = Identity(settings, rings.tokens)
     return Masker(
-        columns=[
-            ColumnMasker(column, ring_of_mask(column.mask, rings)) if column.mask else None
-            for column in settings.column
-        ],
-        identity=Identity(settings, rings.tokens),
+        columns=[_column_masker(column, settings, rings, identity) for column in settings.column],
+        identity=identity,
         sealer=Sealer(pipeline=settings.pipeline_name, keyring=rings.reversible),
         fingerprints=_fingerprints(settings, rings),
         vaulter=compile_vaulter(settings, rings.tokens, recovery) if loads else None,
@@ -51,7 +52,7 @@ class Masker:
     def __init__(
         self,
         *,
-        columns: Sequence[ColumnMasker | None],
+        columns: Sequence[ColumnMasker | RowMasker | None],
         identity: Identity,
         sealer: Sealer,
         fingerprints: list[KeyFingerprint],
@@ -77,7 +78,7 @@ class Masker:
             if column is None:
                 cells.append(cast("Sequence[Cell]", values))  # decode made final cells of what is not masked
                 continue
-            masked = column.mask(values)
+            masked = column.mask(values) if isinstance(column, ColumnMasker) else column.mask(records)
             cells.append(masked.cells)
             for row, reason in masked.refused.items():
                 refused.setdefault(row, (reason, column.name))
@@ -107,6 +108,23 @@ class Masker:
         ]
 
 
+def _column_masker(
+    column: ColumnSettings, settings: Settings, rings: Keyrings, identity: Identity
+) -> ColumnMasker | RowMasker | None:
+    if column.name == settings.drift.collect_into:
+        return UnknownMasker(column.name, settings.column.index(column), rings.tokens)
+    if column.mask is None:
+        return None
+    if (reason := unsuited(column)) is not None:
+        raise ConfigError(f"column {column.name}: {reason.what}", hint=reason.hint)
+    if column.mask == "fpe" and not settings.masks.allow_fpe:
+        raise ConfigError(f"column {column.name}: the mask fpe is not allowed", hint="see [masks] allow_fpe")
+    ring = ring_of_mask(column.mask, rings)
+    if column.mask in ROW_MASKS:
+        return compile_row_masker(column, settings.column, identity=identity, keyring=ring)
+    return ColumnMasker(column, ring)
+
+
 def _transpose(records: Sequence[Record]) -> list[tuple[Value, ...]]:
     return list(zip(*(record.values for record in records), strict=True))
 
@@ -122,6 +140,8 @@ def _fingerprints(settings: Settings, rings: Keyrings) -> list[KeyFingerprint]:
         for mask, domain in used
         for scheme, key in keys_of_scheme(mask, ring_of_mask(mask, rings))
     ]
+    if settings.drift.collect_into is not None:
+        prints.append(rings.tokens.primary.fingerprint(scheme=U1, domain=DOMAIN))
     if settings.keeps_values:
         prints.append(rings.tokens.token_chain[0].fingerprint(scheme=H1, domain=VAULT_SUBJECT_DOMAIN))
     pipeline = settings.pipeline_name

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import ECB
+from cryptography.hazmat.primitives.ciphers.modes import CBC, ECB
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
@@ -109,6 +109,12 @@ def block_encryption(key: bytes) -> Blocks:
     """AES forwards. A context is made for each call, as threads cannot share one."""
     context = Cipher(AES(key), ECB()).encryptor  # noqa: S305  # the raw permutation; ipcrypt is built from it
     return lambda blocks: context().update(blocks)
+
+
+def cbc_mac(key: bytes) -> Callable[[bytes], bytes]:
+    """AES in CBC mode from a zero block, the last block of it. A context is made for each call, as above."""
+    context = Cipher(AES(key), CBC(bytes(BLOCK_BYTES))).encryptor
+    return lambda blocks: context().update(blocks)[-BLOCK_BYTES:]
 
 
 def block_decryption(key: bytes) -> Blocks:

@@ -1,21 +1,20 @@
 """The schemes: what a canonical form becomes in the table.
 
-Owns the results' form (``h1.<kid>.<40 hex>``, /24 and /48, months, domains). A scheme takes a canonical form, so it
+Owns the tokens' form, ``h1.<kid>.<40 hex>``. A scheme takes a canonical form, so it
 never sees how a value was spelled, and works on a column at a time. Each scheme is one function that compiles to a
 closure; ``compile_scheme`` picks it, and a new scheme is one more case there. What a key can open again is
-``mask.reversible``'s; nothing here may give the whole of a value back.
+``mask.reversible``'s and ``mask.fpe``'s, what keeps a part ``mask.coarse``'s, and what needs the row ``mask.rows``'s.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date
-from ipaddress import IPv4Address, IPv6Address
 from typing import Final, assert_never
 
-from sofetch.columns import kind_of, token_domain, unsuited
+from sofetch.columns import produced, token_domain, unsuited
 from sofetch.errors import ConfigError
-from sofetch.mask.canonical import IPV4
+from sofetch.mask.coarse import coarsen
+from sofetch.mask.fpe import FF1, encrypt_column
 from sofetch.mask.keyring import Key, Keyring, Keyrings
 from sofetch.mask.primitives import KEY_BYTES, TAG_BYTES, Hash, keyed_hash
 from sofetch.mask.reversible import R1, encrypt_addresses, seal_column
@@ -50,11 +49,14 @@ def compile_scheme(column: ColumnSettings, keyring: Keyring) -> tuple[Scheme, Sc
             return encrypt_addresses(keyring.primary, domain, mask=column.mask), _redact(None)
         case "redact":
             return redact, redact
-        case "truncate":
-            return _each(_truncate_ip if kind_of(column) == "ip" else _truncate_string(column)), redact
-        case "bucket":
-            is_date = column.kind == "date"
-            return _each(_month if is_date else _email_domain), _redact(None) if is_date else redact
+        case "truncate" | "bucket" | "partial" | "round":
+            kept, of_stranger = coarsen(column)
+            constant = redact if produced(column).type == "text" else _redact(None)
+            return _each(kept), _each(of_stranger) if of_stranger else constant
+        case "fpe":
+            return encrypt_column(keyring.oldest, domain, alphabet=column.alphabet), _redact(None)
+        case "date_shift" | "noise":
+            raise ConfigError(f'column {column.name}: mask "{column.mask}" needs the whole row')
         case None:
             raise ConfigError(f"column {column.name}: it has no mask", hint="set `mask`")
         case _:
@@ -70,7 +72,11 @@ def keys_of_scheme(mask: MaskName, keyring: Keyring) -> list[tuple[str, Key]]:
             return [(R1, keyring.primary)]
         case "ip" | "ip_prefix":
             return [(mask, keyring.primary)]
-        case "redact" | "truncate" | "bucket":
+        case "date_shift" | "noise":
+            return [(mask, keyring.oldest)]
+        case "fpe":
+            return [(FF1, keyring.oldest)]
+        case "redact" | "truncate" | "bucket" | "partial" | "round":
             return []
         case _:
             assert_never(mask)
@@ -78,7 +84,11 @@ def keys_of_scheme(mask: MaskName, keyring: Keyring) -> list[tuple[str, Key]]:
 
 def ring_of_mask(mask: MaskName, rings: Keyrings) -> Keyring:
     """The keyring that a mask works with: what can be opened again has one of its own, where there are two."""
-    return rings.reversible if mask in {"reversible", "ip", "ip_prefix"} else rings.tokens
+    return rings.reversible if mask in _OPENED_BY_THE_KEY else rings.tokens
+
+
+_OPENED_BY_THE_KEY: Final = frozenset({"reversible", "ip", "ip_prefix", "fpe", "date_shift", "noise"})
+"""Who holds the key can undo these: of a date and of noise, where it is known whose or which message's it is."""
 
 
 def token_key(key: Key, domain: str) -> bytes:
@@ -117,30 +127,3 @@ def _redact(constant: str | None) -> Scheme:
 
 def _each(one: _One) -> Scheme:
     return lambda forms: [one(form) for form in forms]
-
-
-def _truncate_ip(form: bytes) -> str:
-    """The network: 256 addresses of IPv4, 2⁸⁰ of IPv6. A small network may still be one household."""
-    if form.startswith(IPV4):
-        return f"{IPv4Address(form[1:4] + bytes(1))}/24"
-    return f"{IPv6Address(form[1:7] + bytes(10))}/48"
-
-
-def _truncate_string(column: ColumnSettings) -> _One:
-    """The first characters. What they would leave whole, or what Postgres cannot hold, is redacted instead."""
-    kept_chars, constant = column.truncate_to, column.redact_to
-
-    def truncate(form: bytes) -> str:
-        text = form[1:].decode()
-        head = text[:kept_chars]
-        return head if len(head) < len(text) and "\0" not in head else constant
-
-    return truncate
-
-
-def _month(form: bytes) -> date:
-    return date(int(form[1:5]), int(form[6:8]), 1)
-
-
-def _email_domain(form: bytes) -> str:
-    return form.rpartition(b"@")[2].decode()

@@ -27,6 +27,11 @@ def subject_form(settings: Settings) -> Form:
     column = vault_subject(settings)
     if column is None:
         raise ConfigError("[vault] subject names no column", hint="name the column that says whom a row is about")
+    return form_of(column)
+
+
+def form_of(column: ColumnSettings) -> Form:
+    """How a subject is made canonical that this column's values name."""
     canonical = canonical_of(_kind(column))
 
     def form(value: Value) -> bytes | None:

@@ -1,7 +1,7 @@
 """Upgrading what is stored to the primary key: tokens by the chain, with no plaintext; the rest by opening and closing.
 
 Owns the bytes of a rotation: tag₂ = HMAC(K₂, 54 ‖ tag₁)[:20], as new tokens are made too (``mask.schemes``). Which rows
-are upgraded, and when, is ``sofetch.load.rotation``'s. What cannot be upgraded is None, never guessed at.
+are upgraded, and when, is ``sofetch.load.rotation.tokens``'s. What cannot be upgraded is None, never guessed at.
 """
 
 from __future__ import annotations
