@@ -16,6 +16,7 @@ import botocore.session
 from botocore import exceptions as boto
 from botocore.config import Config
 
+from sofetch.aws_region import regional
 from sofetch.errors import KeyringError
 from sofetch.mask.keyring_text import KeyEntry, Wrapped
 from sofetch.settings import KeysSettings
@@ -106,7 +107,7 @@ def _make_client(service: str, resource: str, keys: KeysSettings) -> Any:
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         user_agent_extra="sofetch",
     )
-    return botocore.session.get_session().create_client(
+    return regional(botocore.session.get_session()).create_client(
         service, region_name=keys.region or (in_arn and in_arn[1]), endpoint_url=keys.endpoint, config=config
     )
 
@@ -168,7 +169,7 @@ def _of_connection(error: Exception, keys: KeysSettings) -> _Why:  # noqa: PLR09
         case boto.TokenRetrievalError() | boto.SSOError() | boto.NoAuthTokenError() | boto.LoginError():
             return "the AWS login has ended", "log in again with `aws sso login`", _denied
         case boto.NoRegionError():
-            return "no AWS region", "set [keys] region or AWS_DEFAULT_REGION, or give an ARN", _unusable
+            return "no AWS region", "set AWS_REGION or [keys] region, or give an ARN", _unusable
         case boto.ReadTimeoutError() | boto.ConnectTimeoutError():
             why = f"no answer in {ATTEMPTS} tries of {keys.timeout_seconds} s"
             return why, "can this machine reach the service (endpoint, proxy, firewall)?", _unreachable

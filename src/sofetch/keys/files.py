@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from sofetch.errors import KeyringError
-from sofetch.keys.places import NO_KEY_HINT
+from sofetch.keys.places import NO_FILE_HINT
 from sofetch.mask.keyring import Keyring, Unwrap, new_keyring_text, parse_keyring
 
 MAX_KEYRING_BYTES: Final = 1_048_576
@@ -99,7 +99,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def read_keyring_file(place: Path, *, called: str = KEYRING_FILE, hint: str = NO_KEY_HINT) -> str:
+def read_keyring_file(place: Path, *, called: str = KEYRING_FILE, hint: str = NO_FILE_HINT) -> str:
     """Opened first and judged by the descriptor, so that what is judged is what is read."""
     try:
         # Without O_NONBLOCK a named pipe would wait for a writer for ever.

@@ -26,6 +26,11 @@ NO_KEY_HINT: Final = (
     f"put its JSON in {KEYRING_VARIABLE}, or name an AWS secret in [keys] secret"
 )
 
+NO_FILE_HINT: Final = (
+    "is the path right, and may this user read it? Where there are tokens already, nothing but the keyring that "
+    "made them will do: take it from its backup. For a first start make one with `sofetch keys new -o FILE`"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Variable:

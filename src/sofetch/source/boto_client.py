@@ -17,6 +17,7 @@ from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from sofetch.aws_region import regional
 from sofetch.errors import SourceRefused
 from sofetch.settings import SourceSettings
 from sofetch.source.boto_errors import UNREADABLE, error_code, mapped
@@ -92,7 +93,7 @@ def _client(
 
 
 def _session(protocol: Protocol) -> botocore.session.Session:
-    session = botocore.session.get_session()
+    session = regional(botocore.session.get_session())
     if protocol == "query":
         # Before botocore's own data: this session alone finds the query model first.
         session.get_component("data_loader").search_paths.insert(0, str(_QUERY_MODEL))

@@ -89,7 +89,7 @@ def source_error(  # noqa: PLR0911
             return SourceRefused(f"cannot {doing}: the AWS login has ended", hint="log in again with `aws sso login`")
         case boto.NoRegionError():
             return SourceRefused(
-                f"cannot {doing}: no AWS region", hint="set [source] region, AWS_DEFAULT_REGION, or one in the profile"
+                f"cannot {doing}: no AWS region", hint="set AWS_REGION, [source] region, or one in the profile"
             )
         case boto.ProfileNotFound():
             return SourceRefused(
@@ -128,7 +128,7 @@ def _of_answer(error: boto.ClientError, doing: str) -> SourceUnavailable | Sourc
     if code in _NO_QUEUE:
         return SourceRefused(
             f"cannot {doing}: there is no such queue",
-            hint="check [source] queue, region and the account of the credentials",
+            hint="check the queue's name (--queue or [source] queue), the region and the account of the credentials",
             code="queue_missing",
         )
     if _DENIED.search(code):

@@ -31,7 +31,7 @@ class Permit:
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
-    """Counts for health and metrics."""
+    """Counts for health and metrics. ``oldest_sent_ms`` is of what is held and not settled, None if that is nothing."""
 
     held: int
     held_bytes: int
@@ -39,6 +39,7 @@ class SourceState:
     polling: int
     failed_receives_in_a_row: int
     tally: Tally
+    oldest_sent_ms: int | None = None
 
 
 class Clerk:
@@ -209,6 +210,7 @@ class Clerk:
             polling=self._pace.polling,
             failed_receives_in_a_row=self._receives.failures,
             tally=self._agenda.tally,
+            oldest_sent_ms=self._registry.oldest_sent_ms,
         )
 
     # For closing

@@ -38,7 +38,7 @@ UNSETTLED = frozenset({Stage.BUFFERED, Stage.GIVEN})
 class Held:
     """One held message. Times are on the monotonic clock; ``extend_at`` is None while no extension is planned.
 
-    ``group`` is the FIFO group whose order binds it, and ``sequence`` its place there.
+    ``group`` is the FIFO group whose order binds it, and ``sequence`` its place there. ``sent_ms`` is since the epoch.
     """
 
     message_id: str
@@ -53,6 +53,7 @@ class Held:
     lost: bool = False
     group: str | None = None
     sequence: int = 0
+    sent_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ class Registry:
             held.lost, held.attempts = False, 0
             return None
         held = Held(raw.id, raw.receipt_handle, len(raw.body), received_at, visible_at)
-        held.group, held.sequence = raw.fifo_group, raw.sequence
+        held.group, held.sequence, held.sent_ms = raw.fifo_group, raw.sequence, raw.sent_ms
         self._held[raw.id] = held
         self.held_bytes += held.body_bytes
         return held
@@ -195,6 +196,12 @@ class Registry:
     def unsettled(self) -> list[Held]:
         """What is buffered or given and not decided."""
         return [held for held in self._held.values() if held.stage in UNSETTLED]
+
+    @property
+    def oldest_sent_ms(self) -> int | None:
+        """When the oldest of these was sent; None if there is none. It looks at all that is held."""
+        sent = (held.sent_ms for held in self._held.values() if held.stage in UNSETTLED and held.sent_ms is not None)
+        return min(sent, default=None)
 
     def drop_buffer(self) -> None:
         """Nothing more will be given."""

@@ -19,6 +19,7 @@ import botocore.session
 from botocore import exceptions as boto
 from botocore.config import Config
 
+from sofetch.aws_region import regional
 from sofetch.errors import SofetchError, SourceRefused
 from sofetch.findings import Finding
 from sofetch.record import ObjectRef, Reason
@@ -155,6 +156,6 @@ def _make_client(settings: UnwrapSettings) -> Any:
         # A server of one's own seldom answers to names of buckets.
         s3={"addressing_style": "path" if settings.s3_endpoint else "auto"},
     )
-    return botocore.session.get_session().create_client(
+    return regional(botocore.session.get_session()).create_client(
         "s3", region_name=settings.s3_region, endpoint_url=settings.s3_endpoint, config=config
     )
