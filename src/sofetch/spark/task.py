@@ -1,0 +1,183 @@
+"""One task: a partition's items through the worker's steps into Postgres, a transaction a batch.
+
+Owns the composition on an executor (keys, databases), how an outage is borne, and what of an error is let out. It may
+be killed anywhere and run again, elsewhere or twice at once: the ledger keys are the input's own, so what was committed
+is a duplicate. An error that leaves it holds no value, for Spark prints it in several places.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from itertools import chain
+from typing import Final
+
+from msgspec import Struct
+
+from sofetch.account import account_of, events_of
+from sofetch.breaker import Breakers
+from sofetch.clock import SystemClock
+from sofetch.decode import compile_decoder
+from sofetch.errors import SofetchError, place_of
+from sofetch.events import Events
+from sofetch.keys import load_keyrings
+from sofetch.keys.recovery import load_recovery_public_key
+from sofetch.load.dsn import resolve_dsn, resolve_vault_dsn
+from sofetch.load.postgres import PostgresSink
+from sofetch.load.vault.store import VaultStore
+from sofetch.log import log_writer
+from sofetch.mask import Keyring, Masker, compile_masker
+from sofetch.outages import Outages
+from sofetch.pipeline import Steps, process
+from sofetch.ports import Clock
+from sofetch.record import Outcome, Refused, Retry
+from sofetch.settings import Settings
+from sofetch.source import open_object_store
+from sofetch.spark.batches import Batch, Gatherer
+from sofetch.spark.plan import Plan, Result, failed
+from sofetch.spark.reading import Item
+from sofetch.stopping import Stop
+from sofetch.unwrapping import compile_unwrapper
+
+PATIENCE_SECONDS: Final = 60.0
+"""How long a task bears an outage. Then it fails, and Spark runs it again, four times in all as it is set up."""
+
+
+def load(items: Iterable[Item], plan: Plan, *, environ: Mapping[str, str]) -> Result:
+    """Load a partition; what was done, or the error that a person must mend.
+
+    Raises SofetchError for what another attempt may mend: Spark makes one.
+    """
+    iterator = iter(items)
+    first = next(iterator, None)
+    if first is None:
+        return Result()  # nothing to connect for
+    return guarded(lambda: _load(chain([first], iterator), plan, environ))
+
+
+def check(plan: Plan, *, environ: Mapping[str, str]) -> Result:
+    """Try keys and databases as a task would, and load nothing. Raises as ``load``."""
+
+    def try_them() -> Result:
+        with _opened(plan.load_settings(), environ):
+            return Result()
+
+    return guarded(try_them)
+
+
+def check_keys(plan: Plan, *, environ: Mapping[str, str]) -> Result:
+    """Try the keys alone, where there is no database. Raises as ``load``."""
+
+    def try_them() -> Result:
+        settings = plan.load_settings()
+        compile_masker(settings, load_keyrings(settings.keys, environ=environ))
+        return Result()
+
+    return guarded(try_them)
+
+
+def guarded(work: Callable[[], Result]) -> Result:
+    """The result of the work. An error is let out only if Spark should try again, and only by code, type and place."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    try:
+        return work()
+    except SofetchError as error:
+        if not error.retryable:
+            return failed(error)
+        told = str(error)
+    except Exception as error:  # noqa: BLE001  # its text could hold a value, and Spark would print it
+        told = f"unexpected {type(error).__name__} at {place_of(error.__traceback__)}"
+    raise SofetchError(told, code="spark_task")
+
+
+class _Running(Struct, frozen=True):
+    """What a task has open."""
+
+    steps: Steps
+    masker: Masker
+    keyring: Keyring
+
+
+def _load(items: Iterable[Item], plan: Plan, environ: Mapping[str, str]) -> Result:
+    settings, clock = plan.load_settings(), SystemClock()
+    events = Events(log_writer(settings.log, clock=clock, stream=sys.stderr))
+    with _opened(settings, environ) as running:
+        gatherer = Gatherer(settings, plan, keyring=running.keyring, now_ms=clock.now_ms())
+        loading = _Loading(running, gatherer, clock=clock, events=events)
+        for batch in gatherer.batches(items):
+            loading.load(batch)
+        return loading.result()
+
+
+class _Loading:
+    """Batches, one by one, and what they came to."""
+
+    def __init__(self, running: _Running, gatherer: Gatherer, *, clock: Clock, events: Events) -> None:
+        self._running = running
+        self._counts = gatherer.counts
+        self._clock = clock
+        self._events = events
+        self._reasons: Counter[str] = Counter()
+        self._not_of_kind: Counter[str] = Counter()
+        breakers = Breakers(now=clock.monotonic())
+        self._outages = Outages(breakers, clock=clock, events=events, stop=Stop(), patience_seconds=PATIENCE_SECONDS)
+
+    def load(self, batch: Batch) -> None:
+        """Take a batch into table and quarantine. Raises what ``pipeline.process`` and the patience raise."""
+        started = self._clock.monotonic()
+        steps = self._running.steps
+        done = self._outages.outlast("database", lambda: process(batch.messages, steps))
+        kept = self._outages.outlast("database", lambda: self._quarantine(batch))
+        if done is None or kept is None:
+            raise SofetchError("the task was stopped", code="spark_task")
+        account = account_of([*done.outcomes, *kept])
+        if account.released:
+            raise SofetchError(f"no step accounted for {account.released} messages", code="spark_task")
+        self._counts.update(loaded=account.loaded, duplicates=account.duplicates, quarantined=account.quarantined)
+        for (reason, _), count in account.reasons.items():
+            self._reasons[reason] += count
+        self._not_of_kind.update(done.not_of_kind)
+        seconds = self._clock.monotonic() - started
+        for event in events_of(batch.messages, done, account, seconds=seconds, now_ms=self._clock.now_ms()):
+            self._events.emit(event)
+
+    def result(self) -> Result:
+        """All batches together."""
+        counts = self._counts
+        return Result(
+            read=counts["read"],
+            loaded=counts["loaded"],
+            duplicates=counts["duplicates"],
+            quarantined=counts["quarantined"],
+            too_old=counts["too_old"],
+            reasons=dict(self._reasons),
+            not_of_kind=dict(self._not_of_kind),
+        )
+
+    def _quarantine(self, batch: Batch) -> list[Outcome]:
+        sealed = self._running.masker.seal(batch.rejections)
+        results = self._running.steps.sink.load([], sealed)
+        return [Retry(one.message_id) if isinstance(one, Refused) else one for one in results]
+
+
+@contextmanager
+def _opened(settings: Settings, environ: Mapping[str, str]) -> Iterator[_Running]:
+    """Keys first, then the databases. Raises ConfigError, KeyringError, SinkRefused or SinkUnavailable."""
+    rings, recovery = load_keyrings(settings.keys, environ=environ), load_recovery_public_key(settings.vault)
+    masker = compile_masker(settings, rings, recovery=recovery)
+    with ExitStack() as opened:
+        sink = PostgresSink(settings, dsn=resolve_dsn(settings.sink, environ=environ))
+        opened.callback(sink.close)
+        sink.prepare(masker.fingerprints())
+        vault = None
+        if settings.keeps_values:
+            vault = VaultStore(resolve_vault_dsn(settings, environ=environ), limits=settings.sink)
+            opened.callback(vault.close)
+            vault.prepare()
+        unwrap = compile_unwrapper(settings, open_store=open_object_store)
+        if unwrap is not None:
+            opened.callback(unwrap.close)
+        yield _Running(Steps(compile_decoder(settings), masker, sink, vault, unwrap), masker, rings.tokens)
