@@ -6,7 +6,16 @@ at once, each with its file and line or its variable, and no message repeats a v
 
 from __future__ import annotations
 
-from sofetch.config.load import CONFIG_VARIABLE, DEFAULT_FILE, lint_config, lint_text, load_config, load_text
+from sofetch.config.load import (
+    CONFIG_VARIABLE,
+    DEFAULT_FILE,
+    Configured,
+    lint_config,
+    lint_text,
+    load_config,
+    load_pipelines,
+    load_text,
+)
 from sofetch.config.presets import PRESETS, preset
 from sofetch.config.schema import SettingDoc, describe_settings, json_schema
 
@@ -14,12 +23,14 @@ __all__ = [
     "CONFIG_VARIABLE",
     "DEFAULT_FILE",
     "PRESETS",
+    "Configured",
     "SettingDoc",
     "describe_settings",
     "json_schema",
     "lint_config",
     "lint_text",
     "load_config",
+    "load_pipelines",
     "load_text",
     "preset",
 ]

@@ -12,14 +12,14 @@ from typing import Final, get_args
 
 import msgspec
 
-from sofetch.columns import ADDRESS_MASKS, unsuited
+from sofetch.columns import ADDRESS_MASKS, ONLY_KIND, unsuited
 from sofetch.config.report import Report, did_you_mean
 from sofetch.config.shape import Part
 from sofetch.decode.single import default_cell
 from sofetch.errors import ConfigError
 from sofetch.few_values import few_values
 from sofetch.paths import Path, parse_path
-from sofetch.personal import personal_by_name
+from sofetch.personal import SPECIAL, personal_by_name
 from sofetch.settings import ColumnSettings, ColumnType, LimitSettings
 
 _ANY_TYPE: Final[tuple[ColumnType, ...]] = ("text", *(word for word in get_args(ColumnType) if word != "text"))
@@ -35,7 +35,10 @@ ENVELOPE_TYPES: Final[dict[str, tuple[ColumnType, ...]]] = {
 """The types that the decoder can make of each value of the envelope, the usual one first."""
 
 _ATTRIBUTE = re.compile(r"attribute:[A-Za-z0-9_.-]{1,256}")
-_MASK_ONLY = ("kind", "domain", "not_of_kind", "sentinels", "redact_to", "truncate_to")
+_MASK_ONLY = (
+    "kind", "domain", "not_of_kind", "sentinels", "redact_to", "truncate_to", "keep_last", "round_to", "noise_scale",
+    "noise", "subject", "shift_days", "without_subject", "alphabet",
+)  # fmt: skip
 _UNMASKED_ONLY = ("default", "type", "max_length")
 _BODY_ONLY = ("from", "default")
 _UNREADABLE_IN_KEY = re.compile(r'["\\\x00-\x1f]')  # the decoder's parser cannot look for such keys
@@ -47,6 +50,11 @@ _KEYS_OF_MASK: Final[dict[str, frozenset[str]]] = {
     "redact": frozenset({"redact_to", "sentinels"}),
     "truncate": frozenset({"kind", "not_of_kind", "sentinels", "redact_to", "truncate_to"}),
     "bucket": frozenset({"kind", "not_of_kind", "sentinels", "redact_to"}),
+    "partial": frozenset({"kind", "not_of_kind", "sentinels", "redact_to", "keep_last"}),
+    "round": frozenset({"kind", "not_of_kind", "sentinels", "round_to"}),
+    "noise": frozenset({"kind", "domain", "not_of_kind", "sentinels", "round_to", "noise_scale", "noise"}),
+    "date_shift": frozenset({"kind", "domain", "not_of_kind", "sentinels", "subject", "shift_days", "without_subject"}),
+    "fpe": frozenset({"domain", "sentinels", "alphabet"}),
 }
 _SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 _LONGEST_IDENTIFIER_BYTES = 63
@@ -143,15 +151,13 @@ def _check_mask(column: Part, report: Report) -> None:
         report.error("bad_mask", column.at("mask"), f"{title(column)}: {reason.what}", hint=reason.hint)
 
 
-def _check_address_mask(column: Part, report: Report) -> None:
+def _check_only_kind(column: Part, report: Report) -> None:
     """What the default values stand for here must not be said: an address column takes addresses alone."""
     mask = column.given.get("mask")
-    if mask not in ADDRESS_MASKS:
-        return
-    if column.given.get("kind") == "string":
-        hint = 'drop it: the kind is "ip"'
+    if mask in ONLY_KIND and column.given.get("kind") == "string":
+        hint = f'drop it: the kind is "{ONLY_KIND[mask]}"'
         report.error("bad_mask", column.at("kind"), f'{title(column)}: mask "{mask}" takes no strings', hint=hint)
-    if column.given.get("not_of_kind") == "token":
+    if mask in ADDRESS_MASKS and column.given.get("not_of_kind") == "token":
         hint = "drop it: what is no address is rejected; name in `sentinels` what means nothing, as `unknown`"
         what = f"{title(column)} holds addresses, in which there is no room for a token"
         report.error("bad_mask", column.at("not_of_kind"), what, hint=hint)
@@ -159,7 +165,7 @@ def _check_address_mask(column: Part, report: Report) -> None:
 
 def _check_few_values(column: Part, report: Report) -> None:
     """Refuse a token of what has few values, unless it is said to be meant."""
-    if column.given.get("mask") not in {"token", "reversible"} or column.given.get("personal") is True:
+    if column.given.get("mask") not in {"token", "reversible", "fpe"} or column.given.get("personal") is True:
         return
     what = next(filter(None, (few_values(column.given.get(key, "")) for key in ("from", "name"))), None)
     if what is not None:
@@ -221,11 +227,12 @@ def _check_default(column: Part, report: Report) -> None:
 
 def _check_personal(column: Part, report: Report) -> None:
     """Warn of a column that looks personal and is loaded in the clear."""
-    if any(column.has(key) for key in ("mask", "value", "personal")) or column.given.get("type") == "bool":
+    if any(column.has(key) for key in ("mask", "value", "personal")):
         return
+    is_flag = column.given.get("type") == "bool"
     for key in ("from", "name"):
         personal = personal_by_name(column.given.get(key, ""))
-        if personal is not None:
+        if personal is not None and (personal is SPECIAL or not is_flag):
             what = f"{title(column)} looks like {personal.what} and is not masked"
             hint = f'add mask = "{personal.mask}"; or personal = false if it holds nothing personal'
             report.warning("personal_unmasked", column.at(key), what, hint=hint)
@@ -236,7 +243,7 @@ _RULES = (
     _check_name,
     _check_company,
     _check_mask,
-    _check_address_mask,
+    _check_only_kind,
     _check_few_values,
     _check_from,
     _check_value,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from base64 import b64decode
 from typing import Final
 
+from sofetch.config.drift_rules import names_collecting
 from sofetch.config.report import Report, did_you_mean, shown
 from sofetch.config.shape import Draft, Part
 
@@ -22,6 +23,7 @@ def check_governance(draft: Draft, report: Report) -> None:
     """Report what would keep a recovery from being approved, or an erasure from finding anybody."""
     _check_approvers(draft, report)
     _check_subject(draft, report)
+    _check_tables(draft, report)
 
 
 def _check_approvers(draft: Draft, report: Report) -> None:
@@ -49,7 +51,19 @@ def _check_subject(draft: Draft, report: Report) -> None:
         hint = did_you_mean(subject, names, otherwise="name a column by its `name`")
         report.error("erasure_subject", erasure.at("subject"), what, hint=hint)
         return
-    _check_one_subject(draft, subject, report)
+    if not names_collecting(draft, subject, erasure.at("subject"), report):
+        _check_one_subject(draft, subject, report)
+
+
+def _check_tables(draft: Draft, report: Report) -> None:
+    """Of the sink's own table the columns are known, whatever else [erasure] says of it."""
+    sink, erasure = draft.sections["sink"], draft.sections["erasure"]
+    for at, table in enumerate(erasure.get("table")):
+        if table["name"].removeprefix("public.") == str(sink.given.get("table")).removeprefix("public."):
+            path = (*erasure.at("table"), at)
+            names_collecting(draft, table.get("subject_column"), (*path, "subject_column"), report)
+            for place, name in enumerate(table.get("token_columns") or ()):
+                names_collecting(draft, name, (*path, "token_columns", place), report)
 
 
 def _check_one_subject(draft: Draft, subject: str | None, report: Report) -> None:

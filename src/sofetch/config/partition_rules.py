@@ -10,6 +10,7 @@ from typing import Final
 
 from sofetch.columns import produced
 from sofetch.config.column_rules import as_settings, title
+from sofetch.config.drift_rules import names_collecting
 from sofetch.config.report import Report, did_you_mean, shown
 from sofetch.config.schema import sections
 from sofetch.config.shape import Draft, Part
@@ -52,6 +53,8 @@ def _check_column(draft: Draft, report: Report) -> None:
         what = f"`partition_column` names {shown(name)}, and there is no such column"
         hint = did_you_mean(name, [known for known in named if known], otherwise="name a column by its `name`")
         report.error("partition_column", sink.at("partition_column"), what, hint=hint)
+        return
+    if names_collecting(draft, name, sink.at("partition_column"), report):
         return
     column = as_settings(named[name])
     if column is not None:

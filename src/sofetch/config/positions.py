@@ -40,8 +40,10 @@ def find_positions(text: str) -> Positions:
 class Positions:
     """Lines by key path, as ``("column", 2, "mask")``; lines count from 1."""
 
-    def __init__(self, lines: dict[Path, int]) -> None:
+    def __init__(self, lines: dict[Path, int], *, start: int = 1) -> None:
+        """``start`` is the line of what has none of its own."""
         self._lines = lines
+        self._start = start
 
     def lines(self) -> Mapping[Path, int]:
         """All that is known."""
@@ -52,7 +54,7 @@ class Positions:
         for length in range(len(path), 0, -1):
             if (line := self._lines.get(path[:length])) is not None:
                 return line
-        return 1
+        return self._start
 
 
 class _Lost(Exception):

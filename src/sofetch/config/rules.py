@@ -10,14 +10,18 @@ from collections.abc import Iterator
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from sofetch.columns import token_domain
+from sofetch.config.archive_rules import check_archive
 from sofetch.config.column_rules import as_settings, check_column, is_identifier, title
+from sofetch.config.drift_rules import check_drift, names_collecting
 from sofetch.config.governance_rules import check_governance
+from sofetch.config.mask_rules import check_masks
 from sofetch.config.partition_rules import check_partitions
 from sofetch.config.positions import Path
 from sofetch.config.report import Report, did_you_mean, shown
 from sofetch.config.shape import Draft, Part
 from sofetch.config.unwrap_rules import check_unwrap
 from sofetch.config.vault_rules import check_vault
+from sofetch.config.write_rules import check_write
 
 _PASSWORD_KEYS = frozenset({"password", "sslpassword"})
 _PASSWORD_WORD = re.compile(r"(?:^|\s)(?:ssl)?password\s*=", re.IGNORECASE)
@@ -39,17 +43,31 @@ def check_rules(draft: Draft, report: Report) -> None:
         _check_encrypted(draft.sections["vault"], report)
     _check_keys(draft.sections["keys"], report)
     _check_s3_endpoint(draft.sections["unwrap"], report)
+    _check_s3_endpoint(draft.sections["archive"], report)
     _check_pipeline(draft.sections["pipeline"], report)
     _check_sizes(draft, report)
+    _check_pooled(draft, report)
     for column in draft.columns:
         check_column(column, report)
     _check_names_are_unique(draft.columns, report)
     _check_dedupe(draft, report)
     _check_domains(draft.columns, report)
     check_partitions(draft, report)
+    check_write(draft, report)
     check_unwrap(draft, report)
+    check_drift(draft, report)
+    check_masks(draft, report)
     check_vault(draft, report)
+    check_archive(draft, report)
     check_governance(draft, report)
+
+
+def _check_pooled(draft: Draft, report: Report) -> None:
+    quarantine = draft.sections["quarantine"]
+    if draft.sections["sink"].get("pooled") and quarantine.get("carry_out_requests"):
+        what = "a replay sets limits on its session, and with `pooled` others share the workers' sessions"
+        hint = "drop it, and run `sofetch quarantine requests --carry-out` over a direct connection"
+        report.error("pooled_requests", quarantine.at("carry_out_requests"), what, hint=hint)
 
 
 def _check_queue(source: Part, report: Report) -> None:
@@ -143,9 +161,9 @@ def _check_keys(keys: Part, report: Report) -> None:
         _check_url(keys.at("endpoint"), "`endpoint`", keys.given["endpoint"], report)
 
 
-def _check_s3_endpoint(unwrap: Part, report: Report) -> None:
-    if unwrap.given.get("s3_endpoint") is not None:
-        _check_url(unwrap.at("s3_endpoint"), "`s3_endpoint`", unwrap.given["s3_endpoint"], report)
+def _check_s3_endpoint(part: Part, report: Report) -> None:
+    if part.given.get("s3_endpoint") is not None:
+        _check_url(part.at("s3_endpoint"), "`s3_endpoint`", part.given["s3_endpoint"], report)
 
 
 def _check_pipeline(pipeline: Part, report: Report) -> None:
@@ -202,6 +220,8 @@ def _check_dedupe(draft: Draft, report: Report) -> None:
             report.error("bad_dedupe", path, f"`dedupe` names {shown(name)}, and there is no such column", hint=hint)
         elif name in dedupe[:index]:
             report.error("bad_dedupe", path, f"`dedupe` names {shown(name)} twice", hint="once is enough")
+        else:
+            names_collecting(draft, name, path, report)
 
 
 def _check_domains(columns: list[Part], report: Report) -> None:

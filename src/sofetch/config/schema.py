@@ -66,7 +66,41 @@ def describe_settings() -> list[SettingDoc]:
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of ``sofetch.toml``, for editors that complete and check it."""
     schema = msgspec.json.schema(Settings)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "sofetch.toml", **schema}
+    known = schema["$defs"]
+    own, shared = _of_several(known)
+    forms = [{"$ref": schema["$ref"]}, {"$ref": "#/$defs/SeveralPipelines"}]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "sofetch.toml",
+        "anyOf": forms,
+        "$defs": {**known, "OnePipeline": own, "SeveralPipelines": shared},
+    }
+
+
+def _of_several(known: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """One pipeline of several, and the file that holds them: what one of the two says, the other need not."""
+    whole = known["Settings"]["properties"]
+    parts = {name: _without_required(part, known) for name, part in whole.items() if name != "pipeline"}
+    own = {name: part for name, part in parts.items() if name not in {"http", "log"}}
+    pipelines = {"type": "object", "minProperties": 1, "additionalProperties": {"$ref": "#/$defs/OnePipeline"}}
+    return (
+        {"title": "OnePipeline", "type": "object", "properties": own, "additionalProperties": False},
+        {
+            "title": "SeveralPipelines",
+            "type": "object",
+            "properties": {**parts, "pipelines": pipelines},
+            "required": ["pipelines"],
+            "additionalProperties": False,
+        },
+    )
+
+
+def _without_required(part: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    reference = part.get("$ref") or next((one["$ref"] for one in part.get("anyOf", ()) if "$ref" in one), None)
+    if reference is None:
+        return part
+    section = known[reference.rpartition("/")[2]]
+    return {key: value for key, value in section.items() if key != "required"}
 
 
 def describe_type(kind: inspect.Type) -> str:  # noqa: PLR0911  # one for each type

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from sofetch.config.column_rules import as_settings, title
+from sofetch.config.drift_rules import names_collecting
 from sofetch.config.report import Report, did_you_mean, shown
 from sofetch.config.shape import Draft, Part
 
@@ -48,6 +49,8 @@ def _check_subject(draft: Draft, keeping: Part, report: Report) -> None:
         hint = did_you_mean(subject, [name for name in named if name], otherwise="name a column by its `name`")
         what = f"`subject` names {shown(subject)}, and there is no such column"
         report.error("vault_subject", vault.at("subject"), what, hint=hint)
+        return
+    if names_collecting(draft, subject, vault.at("subject"), report):
         return
     column = as_settings(named[subject])
     if column is not None and column.mask is None and column.type not in SUBJECT_TYPES:

@@ -29,12 +29,13 @@ class ProcessReport(Struct, frozen=True, kw_only=True):
 
 
 class FleetReport(Struct, frozen=True, kw_only=True):
-    """The answer to ``/health`` of a supervisor. Workers that wait to be started again are not in ``processes``."""
+    """The answer to ``/health`` of a supervisor. ``restarting`` are the workers that wait to be started again."""
 
     healthy: bool
     version: str
     up_seconds: float
     processes: list[ProcessReport]
+    restarting: list[int]
 
 
 class _Worker:
@@ -80,10 +81,12 @@ class FleetHealth:
         self._clock = clock
         self._began = clock.monotonic()
         self._workers: dict[int, _Worker] = {}
+        self._restarting: frozenset[int] = frozenset()
 
     def hear(self, process: int, event: Event) -> None:
         """Take notice of an event of, or about, a worker's process."""
         now = self._clock.monotonic()
+        self._restarting = restarting(self._restarting, process, event)
         match event:
             case ProcessStarted():
                 breakers = Breakers(now=now)
@@ -107,4 +110,16 @@ class FleetHealth:
             version=__version__,
             up_seconds=round(self._clock.monotonic() - self._began, 3),
             processes=processes,
+            restarting=sorted(self._restarting),
         )
+
+
+def restarting(before: frozenset[int], process: int, event: Event) -> frozenset[int]:
+    """The processes that wait to be started again, after this event of or about one of them."""
+    match event:
+        case ProcessStarted():
+            return before - {process}
+        case ProcessEnded(restart_in_seconds=float()):
+            return before | {process}
+        case _:
+            return before

@@ -7,6 +7,7 @@ message.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from typing import Any, Union
 
@@ -21,16 +22,19 @@ def relay_to(descriptor: int) -> Callable[[Event], None]:
     """A listener for ``Events`` that writes each event to the pipe.
 
     A line that cannot be written is dropped: nobody reads it any more, and a worker whose supervisor is gone ends in
-    good order, by ``stop_when_alone``.
+    good order, by ``stop_when_alone``. May be called from any thread: no line ends up within another.
     """
+    # A long line takes several writes. Reentrant: an event may be told of what ends while one is written.
+    lock = threading.RLock()
 
     def write(event: Event) -> None:
         line = memoryview(_LINES.encode(event) + b"\n")
-        try:
-            while line:
-                line = line[os.write(descriptor, line) :]
-        except OSError:
-            pass
+        with lock:
+            try:
+                while line:
+                    line = line[os.write(descriptor, line) :]
+            except OSError:
+                pass
 
     return write
 
