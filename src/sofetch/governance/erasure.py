@@ -13,6 +13,7 @@ from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
+from sofetch.columns import JOINABLE_MASKS
 from sofetch.errors import ConfigError, KeyringError
 from sofetch.governance.audit import AuditEntry, AuditKeys, AuditRow, Detail
 from sofetch.governance.request import Purpose
@@ -150,12 +151,19 @@ class Receipt(Struct, frozen=True, kw_only=True):
 def plan_tables(settings: Settings) -> list[TablePlan]:
     """The sink's table and those that [erasure] names. Raises ConfigError where nothing says whom a row is about."""
     named = subject_column(settings)
-    tokens = [column.name for column in settings.column if column.mask in {"token", "reversible", "ip", "ip_prefix"}]
+    tokens = [column.name for column in settings.column if column.mask in JOINABLE_MASKS]
     mode = settings.erasure.mode
     plans = [_plan(settings.sink.table, named.name, [*same_field(settings, named), *tokens], mode)]
     return plans + [
         _plan(table.name, table.subject_column, table.token_columns, mode) for table in settings.erasure.table
     ]
+
+
+def left_collected(settings: Settings) -> str | None:
+    """The column of collected fields, if an erasure leaves it as it is in the subject's rows; None if there is none, or
+    it goes with the rows.
+    """
+    return settings.drift.collect_into if settings.erasure.mode == "randomise" else None
 
 
 def erase(value: str, by: Purpose, means: Means, *, dry_run: bool = False) -> Receipt:
@@ -229,6 +237,8 @@ def _before(
         "mode": means.settings.erasure.mode,
         "in_tables": [plan.table for plan in plans],
     }
+    if (column := left_collected(means.settings)) is not None:
+        detail["not_randomised"] = [column]
     if not dry_run:
         detail["tokens"] = fingerprints
     return _entry(by, "preview" if dry_run else "erase", detail)
@@ -314,6 +324,12 @@ def _not_covered(settings: Settings, quarantine: QuarantineResult) -> list[str]:
         notes.append("backups and archived logs: [erasure] backup_days is not set, so nobody said how long they last")
     else:
         notes.append("backups and archived logs, which last until the day named")
+    if settings.archive.to is not None:
+        kept = settings.archive.keep_days
+        until = "nobody said for how long ([archive] keep_days)" if kept is None else f"for {kept} days"
+        notes.append(f"the archive, which keeps messages as they came {until}; a backfill brings the subject back")
+    if (column := left_collected(settings)) is not None:
+        notes.append(f"the column {column} of their rows: what was collected of unknown fields stays in it, as tokens")
     notes.append("tables that the configuration does not name, and what was exported before")
     if settings.sink.dedupe != "message":
         notes.append("keyed hashes of their messages in sofetch.ledger_content, until the ledger drops their day")

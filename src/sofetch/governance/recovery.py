@@ -18,11 +18,12 @@ from sofetch.errors import ConfigError, KeyringError
 from sofetch.governance.audit import AuditEntry, AuditKeys, AuditRow, Detail
 from sofetch.governance.binding import is_made_of
 from sofetch.governance.request import Purpose
+from sofetch.mask.fpe import canonical_text_of, decrypt_column
 from sofetch.mask.keyring import Keyring, Keyrings
 from sofetch.mask.reversible import ReversibleMask, reveal
 from sofetch.mask.vaulting import RecoveryKey, open_value, recovery_key_id
 from sofetch.record import Private, StoredValue
-from sofetch.settings import ColumnSettings, Settings
+from sofetch.settings import Alphabet, ColumnSettings, Settings
 
 Outcome = Literal[
     "recovered",
@@ -137,12 +138,21 @@ class _Closed(Struct, frozen=True):
     domain: str
 
 
-_Way = _Kept | _Closed
+class _Formed(Struct, frozen=True):
+    """The value is encrypted to its own form, which does not say so: only who names the column gets here."""
+
+    domain: str
+    alphabet: Alphabet
+
+
+_Way = _Kept | _Closed | _Formed
 
 
 def _ways(settings: Settings, token: str, column: str | None) -> list[_Way]:
     """The ways back that the configuration knows, for a token of this form."""
     columns = _columns(settings, column)
+    if column is not None and columns[0].mask == "fpe":
+        return [_Formed(token_domain(columns[0]), columns[0].alphabet)]
     if _H1.fullmatch(token):
         return _once(_Kept(token_domain(one)) for one in columns if one.vault)
     if _R1.fullmatch(token):
@@ -207,6 +217,9 @@ def _answer(token: str, ways: Sequence[_Way], kept: Sequence[StoredValue], means
         return Answer(token, "not_kept" if _is_token(token) else "not_a_token")
     if all(isinstance(way, _Kept) for way in ways):
         return _open_kept(token, kept, means)
+    for way in ways:
+        if isinstance(way, _Formed):
+            return _open_formed(token, way, means.rings.reversible)
     return _open_closed(token, [way for way in ways if isinstance(way, _Closed)], means.rings.reversible)
 
 
@@ -254,6 +267,13 @@ def _open_closed(token: str, ways: Sequence[_Closed], keyring: Keyring) -> Answe
             return Answer(token, "not_a_token")
         return Answer(token, "recovered", (value,))
     return Answer(token, "wrong_key")
+
+
+def _open_formed(token: str, way: _Formed, keyring: Keyring) -> Answer:
+    if canonical_text_of(way.alphabet)(token) is None:
+        return Answer(token, "not_a_token")
+    [value] = decrypt_column(keyring.oldest, way.domain, alphabet=way.alphabet)([token])
+    return Answer(token, "recovered", (value,))
 
 
 def _problem_of_key(kid: str, keyring: Keyring) -> Outcome | None:

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 from unicodedata import normalize
 
-from sofetch.columns import ADDRESS_MASKS, kind_of, token_domain
+from sofetch.columns import ADDRESS_MASKS, JOINABLE_MASKS, kind_of, token_domain
 from sofetch.errors import ConfigError
 from sofetch.governance.audit import AuditKeys
 from sofetch.mask.canonical import BLANK, canonical_of, canonical_text
+from sofetch.mask.fpe import canonical_text_of, encrypt_column
 from sofetch.mask.keyring import Key, Keyring, Keyrings
 from sofetch.mask.primitives import TAG_BYTES, keyed_hash
 from sofetch.mask.reversible import AddressMask, encrypt_addresses, seal_column
@@ -25,7 +26,7 @@ from sofetch.paths import Path, parse_path
 from sofetch.record import Private, Value
 from sofetch.settings import ColumnSettings, Kind, Settings
 
-FINDABLE_MASKS: Final = frozenset({None, "token", "reversible", "ip", "ip_prefix"})
+FINDABLE_MASKS: Final = frozenset({None, *JOINABLE_MASKS})
 """Masks that give one subject one value, so that its rows can be found by it."""
 
 
@@ -95,9 +96,10 @@ def body_matcher(settings: Settings, value: str) -> Callable[[bytes], bool]:
 
 
 def _of_same_source(settings: Settings, column: ColumnSettings) -> list[ColumnSettings]:
-    """The column and the others that are made of the same field, the column first."""
+    """The column and the others that are made of the same field, the column first; what collects reads none."""
     source = (column.value, column.from_ or column.name)
-    alike = [one for one in settings.column if (one.value, one.from_ or one.name) == source and one is not column]
+    reading = [one for one in settings.column if one.name != settings.drift.collect_into and one is not column]
+    alike = [one for one in reading if (one.value, one.from_ or one.name) == source]
     return [column, *alike]
 
 
@@ -127,7 +129,7 @@ def _plain(value: str, form: bytes) -> Iterator[str]:
     """The text as given and in its usual spellings, for a column that holds it in the clear."""
     yield value
     yield from (value.strip(), normalize("NFC", value).strip(), normalize("NFD", value).strip())
-    if form[:1] in {b"S", b"U", b"E", b"I"}:
+    if form[:1] in {b"S", b"U", b"E", b"I", b"C"}:
         yield form[1:].decode()
     if form[:1] == b"U":
         yield form[1:].decode().upper()
@@ -142,6 +144,9 @@ def _tokens(column: ColumnSettings, value: str, rings: Keyrings) -> list[str]:
     usable = [key for key in rings.reversible.keys if key.status != "destroyed"]
     if column.mask == "reversible":
         return [token for key in usable for token in seal_column(key, domain)([form])]
+    if column.mask == "fpe":
+        own = canonical_text_of(column.alphabet)(value)
+        return [] if own is None else encrypt_column(rings.reversible.oldest, domain, alphabet=column.alphabet)([own])
     if column.mask in ADDRESS_MASKS and form[:1] in {b"\x04", b"\x06"}:
         mask: AddressMask = "ip" if column.mask == "ip" else "ip_prefix"
         return [str(one) for key in usable for one in encrypt_addresses(key, domain, mask=mask)([form])]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from sofetch.report.markup import Markup, bar, facts, joined, legend, table, tag, text
 from sofetch.report.verdicts import Verdict, percent
-from sofetch.report.words import METHOD, headline, moment, of_rows, summary
+from sofetch.report.words import headline, limits, moment, of_rows, summary
 
 if TYPE_CHECKING:
     from sofetch.report.privacy import ColumnReport, PrivacyReport, Spread
@@ -68,7 +68,7 @@ def _sections(report: PrivacyReport) -> list[Markup]:
         tag("h2", text("All numbers")),
         _numbers(report),
         tag("h2", text("Method and limits")),
-        tag("ul", *(tag("li", text(sentence)) for sentence in METHOD)),
+        tag("ul", *(tag("li", text(sentence)) for sentence in limits(report))),
         tag("footer", text(f"Made by sofetch {report.version}. This page holds no value of the table.")),
     ]
 

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from sofetch.detect import Sign, Tally
+from sofetch.report.collected import SCHEME, SOURCE, Collected, CollectedTally, judge_collected
 from sofetch.report.verdicts import Seen, Verdict, judge_column, judge_together, singles_out
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ class Spread(Struct, frozen=True, kw_only=True):
 
 class ColumnReport(Struct, frozen=True, kw_only=True):
     """One column. ``scheme`` is None for a column in the clear, ``source`` for one that the configuration does not
-    fill, ``spread`` where counting took too long. ``token_share`` and signs are of the values looked at.
+    fill, ``spread`` where counting took too long. ``token_share`` and signs are of the values looked at. ``collected``
+    is there for the column that [drift] collects into, and for no other.
     """
 
     name: str
@@ -51,6 +53,7 @@ class ColumnReport(Struct, frozen=True, kw_only=True):
     token_share: float
     signs: list[Sign]
     verdict: Verdict
+    collected: Collected | None = None
 
 
 class Together(Struct, frozen=True, kw_only=True):
@@ -101,11 +104,15 @@ class Observer:
     settings: Settings
     quasi: Sequence[str] = ()
     tallies: dict[str, Tally] = field(default_factory=dict)
+    collected: CollectedTally = field(default_factory=CollectedTally)
     left_out: list[str] = field(default_factory=list)
 
     def look(self, column: str, text: str) -> None:
         """Count one value."""
-        self.tally(column).look(text)
+        if column == self.settings.drift.collect_into:
+            self.collected.look(text)
+        else:
+            self.tally(column).look(text)
 
     def tally(self, column: str) -> Tally:
         """What was seen of a column so far."""
@@ -115,8 +122,9 @@ class Observer:
         """The columns to count together."""
         if self.quasi:
             return self.quasi
-        masked = {column.name for column in self.settings.column if column.mask is not None}
-        clear = [column for column in columns if column.name not in masked]
+        hidden: set[str | None] = {column.name for column in self.settings.column if column.mask is not None}
+        hidden.add(self.settings.drift.collect_into)
+        clear = [column for column in columns if column.name not in hidden]
         self.left_out = [column.name for column in clear if self._singles_out(column)]
         return [column.name for column in clear if column.name not in self.left_out]
 
@@ -143,7 +151,7 @@ def privacy_report(
         rows=profile.rows,
         sampled=profile.sampled,
         estimated_rows=profile.estimated_rows,
-        values_seen=sum(tally.values for tally in observer.tallies.values()),
+        values_seen=sum(tally.values for tally in observer.tallies.values()) + observer.collected.documents,
         columns=columns,
         missing=profile.missing,
         together=_together(profile, observer),
@@ -158,6 +166,8 @@ def config_fingerprint(settings: Settings) -> str:
 
 
 def _column(profile: ColumnProfile, column: ColumnSettings | None, rows: int, observer: Observer) -> ColumnReport:
+    if profile.name == observer.settings.drift.collect_into:
+        return _collecting(profile, rows, observer)
     tally, groups = observer.tally(profile.name), profile.groups
     signs = tally.signs()
     seen = Seen(signs=signs, values=tally.values, tokens=tally.tokens, rows=rows, groups=groups)
@@ -171,6 +181,23 @@ def _column(profile: ColumnProfile, column: ColumnSettings | None, rows: int, ob
         token_share=tally.tokens / tally.values if tally.values else 0.0,
         signs=signs,
         verdict=judge_column(column, seen),
+    )
+
+
+def _collecting(profile: ColumnProfile, rows: int, observer: Observer) -> ColumnReport:
+    found, groups = observer.collected.collected(), profile.groups
+    looked_at = found.tokens + found.strangers
+    return ColumnReport(
+        name=profile.name,
+        declared=profile.declared,
+        scheme=SCHEME,
+        source=SOURCE,
+        nulls=None if groups is None else rows - groups.rows,
+        spread=_spread(groups),
+        token_share=found.tokens / looked_at if looked_at else 0.0,
+        signs=[],
+        verdict=judge_collected(found, rows=rows),
+        collected=found,
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from sofetch.columns import JOINABLE_MASKS
 from sofetch.detect import DETECTORS, Sign
 from sofetch.findings import Severity
 from sofetch.personal import advice
@@ -27,6 +28,8 @@ _FEW_VALUES = 10
 _COMMON_SHARE = 0.5
 _SINGLING_SHARE = 0.5
 _SMALL_GROUP = 5
+_WITHOUT_FORM: Final = frozenset({"device", "secret", "special", "income"})
+"""What any value is in a field that is named for it: a share of the values would say nothing."""
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
@@ -102,6 +105,12 @@ def _masked(mask: str, seen: Seen) -> Verdict:
             what="configured as redacted, but it holds more than the one constant",
             hint="the rest was loaded before the mask was set, or by another program: overwrite it",
         )
+    if mask in {"partial", "round"} and seen.groups is not None and singles_out(seen.groups):
+        return Verdict(
+            severity="warning",
+            what=f"{_percent(seen.groups.singles, seen.groups.rows)} of what is kept occurs once: it points to one row",
+            hint="keep less of it: a smaller `keep_last`, a larger `round_to`",
+        )
     return _frequencies(mask, seen) or Verdict(severity="ok", what=_WHAT_MASKS_DO.get(mask, f"masked by {mask}"))
 
 
@@ -110,6 +119,15 @@ _WHAT_MASKS_DO: Final = {
     "redact": "nothing of the value is kept",
     "truncate": "only the leading part of the value is kept",
     "bucket": "only the group that the value falls into is kept",
+    "partial": "only a part of the value is kept, its end or an e-mail's initial and domain: with other fields it may "
+    "still tell whose it is",
+    "round": "only about how large the number is is kept",
+    "noise": "numbers that are off by noise: sums and means are about right, a single one is not, and many of one "
+    "person's come near the true one",
+    "date_shift": "dates moved by as many days as all of their subject: the days between them are true, and who knows "
+    "one true date of a subject knows them all",
+    "fpe": "values of the same form: equal ones can be joined; only a holder of the key can read them; nothing tells "
+    "them from real ones",
     "reversible": "tokens: equal values can be counted and joined; only a holder of the key can read them",
     "ip": "encrypted addresses: equal ones can be joined; only a holder of the key can read them",
     "ip_prefix": "encrypted addresses that keep their networks together; only a holder of the key can read them",
@@ -119,7 +137,7 @@ _WHAT_MASKS_DO: Final = {
 def _frequencies(mask: str, seen: Seen) -> Verdict | None:
     """Few or very common tokens tell by their frequency what they stand for."""
     groups = seen.groups
-    if groups is None or groups.rows < _ENOUGH_ROWS or mask in {"redact", "truncate", "bucket"}:
+    if groups is None or groups.rows < _ENOUGH_ROWS or mask not in JOINABLE_MASKS:
         return None
     if groups.groups <= _FEW_VALUES:
         return Verdict(
@@ -139,7 +157,7 @@ def _frequencies(mask: str, seen: Seen) -> Verdict | None:
 
 def _personal(column: ColumnSettings | None, sign: Sign, seen: Seen) -> Verdict:
     finds = DETECTORS[sign.detector].finds
-    if sign.matches:
+    if sign.matches and sign.detector not in _WITHOUT_FORM:
         what = f"{_percent(sign.matches, seen.values)} of the values looked at have the form of {finds}"
     else:
         what = f"its name says that it holds {finds}"

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from sofetch.columns import KEEPING_MASKS
+from sofetch.report.collected import LIMITS
 from sofetch.report.verdicts import Verdict, percent
 
 if TYPE_CHECKING:
@@ -22,7 +24,8 @@ METHOD: Final = (
     "sample groups look smaller than they are.",
     "Masked does not mean anonymous. The rows stay personal data: pseudonymised in the sense of Art. 4(5) GDPR. Who "
     "holds the keys can find a person's rows, and frequencies, times and combinations can tell something without them.",
-    "The report says nothing about the queue, backups, logs of other programs, or who may read the table.",
+    "The report says nothing about the queue, an archive of its messages, backups, logs of other programs, or who may "
+    "read the table.",
 )
 
 
@@ -46,13 +49,17 @@ def headline(report: PrivacyReport) -> Verdict:
 
 def summary(report: PrivacyReport) -> list[str]:
     """What the report says, in a few sentences."""
-    said = [_extent(report, sum(column.scheme is not None for column in report.columns))]
+    said = [_extent(report, sum(one.scheme is not None and one.collected is None for one in report.columns))]
     masked = [column for column in report.columns if column.scheme and column.verdict.severity != "error"]
-    if masked and report.rows:
+    hidden = [column for column in masked if column.scheme not in KEEPING_MASKS and column.collected is None]
+    kept = [column for column in masked if column.scheme in KEEPING_MASKS]
+    if hidden and report.rows:
         said.append(
-            f"Who has only this table cannot read what is masked ({_names(masked)}); equal values can still be counted."
+            f"Who has only this table cannot read what is masked ({_names(hidden)}); equal values can still be counted."
         )
-    said += [f"{column.name}: {column.verdict.what}." for column in report.errors]
+    if kept and report.rows:
+        said.append(f"Of {_names(kept)} a part can be read, or about what the value is.")
+    said += [f"{column.name}: {column.verdict.what}." for column in [*report.errors, *_collecting(report)]]
     together = report.together
     if together.spread is not None and together.spread.present:
         said.append(
@@ -62,6 +69,11 @@ def summary(report: PrivacyReport) -> list[str]:
     if report.missing:
         said.append(f"Configured, but not in the table: {', '.join(report.missing)}.")
     return [*said, "The rows are pseudonymised, not anonymous, and remain personal data."]
+
+
+def limits(report: PrivacyReport) -> list[str]:
+    """How it was counted, and what the report cannot say; of collected fields only where there is a column of them."""
+    return [*METHOD, *LIMITS] if any(column.collected is not None for column in report.columns) else [*METHOD]
 
 
 def of_rows(share: float) -> str:
@@ -84,6 +96,11 @@ def _extent(report: PrivacyReport, masked: int) -> str:
 
 def _columns(number: int) -> str:
     return f"{number} column" if number == 1 else f"{number} columns"
+
+
+def _collecting(report: PrivacyReport) -> list[ColumnReport]:
+    """The column that holds collected fields; not where it is among the errors, or holds none."""
+    return [one for one in report.warnings if one.collected is not None]
 
 
 def _names(columns: Sequence[ColumnReport]) -> str:
