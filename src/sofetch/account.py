@@ -6,14 +6,18 @@ Owns the counting, in which a message may stand for many records. Pure: it emits
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from msgspec import Struct
 
 from sofetch import events as told
 from sofetch.events import Event
 from sofetch.pipeline import Processed
-from sofetch.record import Duplicate, Expanded, Loaded, Message, Outcome, Rejected, Retry
+from sofetch.record import Drift, Duplicate, Expanded, Loaded, Message, Outcome, Rejected, Retry
+
+MOST_FIELDS: Final = 200
+"""So many drifted fields of one batch are told apart, the commonest; the rest of a kind is told as one, ``*``."""
 
 
 class Account(Struct, frozen=True, kw_only=True):
@@ -57,6 +61,8 @@ def events_of(
         yield told.Unexpected(error=breakage.error, place=breakage.place)
     for column, count in done.not_of_kind.items():
         yield told.ValuesNotOfKind(column=column, count=count)
+    for drift, count in _few(done.drifted).items():
+        yield told.FieldDrifted(kind=drift.kind.value, field=drift.field, count=count)
     yield told.BatchDone(
         messages=len(messages),
         loaded=account.loaded,
@@ -67,3 +73,12 @@ def events_of(
         milliseconds=round(seconds * 1000),
         oldest_age_ms=max((now_ms - m.sent_ms for m in messages if m.sent_ms is not None), default=None),
     )
+
+
+def _few(drifted: Mapping[Drift, int]) -> Mapping[Drift, int]:
+    if len(drifted) <= MOST_FIELDS:
+        return drifted
+    few: Counter[Drift] = Counter()
+    for at, (drift, count) in enumerate(Counter(drifted).most_common()):
+        few[drift if at < MOST_FIELDS else Drift(drift.kind, "*")] += count
+    return few

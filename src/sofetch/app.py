@@ -14,38 +14,32 @@ from typing import TYPE_CHECKING, Self
 
 from msgspec import structs
 
-from sofetch import __version__
+from sofetch import __version__, parts
+from sofetch.board import Showing
 from sofetch.breaker import Breakers
 from sofetch.clock import SystemClock
 from sofetch.decode import compile_decoder
+from sofetch.drift import DriftKeeper
 from sofetch.errors import SinkUnavailable
-from sofetch.events import Events, Listening, SchemaApplied, Stopped, WorkerStarted
-from sofetch.health import Health
+from sofetch.events import Events, Stopped, WorkerStarted
 from sofetch.keys import load_keyrings
 from sofetch.keys.recovery import load_recovery_public_key
-from sofetch.load.dsn import resolve_dsn, resolve_vault_dsn
-from sofetch.load.maintain import maintain
+from sofetch.load.dsn import resolve_dsn
 from sofetch.load.postgres import PostgresSink
-from sofetch.load.schema import apply_schema
-from sofetch.load.vault import VaultStore
 from sofetch.mask import compile_masker
-from sofetch.metrics import Metrics
 from sofetch.outages import Outages
+from sofetch.parts import Chores
 from sofetch.pipeline import Steps
 from sofetch.ports import Clock
-from sofetch.probes import Probes
-from sofetch.procfs import process_use
 from sofetch.pulse import Pulse
-from sofetch.serving import HttpServer, pages
 from sofetch.settings import Settings
 from sofetch.source import open_object_store, open_source
 from sofetch.stopping import Stop
-from sofetch.telemetry import open_telemetry
 from sofetch.unwrapping import compile_unwrapper
-from sofetch.upkeep import Upkeep
 from sofetch.worker import Summary, Worker
 
 if TYPE_CHECKING:
+    from sofetch.archive.writer import ArchiveWriter
     from sofetch.source.sqs import SqsSource
     from sofetch.telemetry.otel import Telemetry
 
@@ -68,7 +62,9 @@ class Pipeline:
         stop: Stop,
         breakers: Breakers,
         telemetry: Telemetry | None,
-        idle: Callable[[], None],
+        chores: Chores,
+        archive: ArchiveWriter | None,
+        drift: DriftKeeper,
         closing: ExitStack,
     ) -> None:
         self._settings = settings
@@ -79,7 +75,9 @@ class Pipeline:
         self._stop = stop
         self._breakers = breakers
         self._telemetry = telemetry
-        self._idle = idle
+        self._chores = chores
+        self._archive = archive
+        self._drift = drift
         self._closing = closing
         self._deadline: float | None = None
 
@@ -94,13 +92,15 @@ class Pipeline:
         patience_seconds: float | None = 0.0,
         schema: bool = False,
         clock: Clock | None = None,
+        board: Showing | None = None,
     ) -> Self:
-        """Load the keys, prepare the databases, reach the queue, in this order; nothing is received yet.
+        """Load the keys, prepare databases and archive, reach the queue, in this order; nothing is received yet.
 
         With ``schema`` missing DDL is applied first. ``/health`` and the like are answered from before the databases
-        are asked for. A database or queue that is away is waited for, at most ``patience_seconds`` (None: as long as it
-        takes, telling of each attempt). Raises ConfigError, KeyringError, SinkRefused, SinkUnavailable (also where
-        ``stop`` was asked meanwhile), SourceRefused or SourceUnavailable.
+        are asked for, by the ``board`` where several pipelines share one. A database or queue that is away is waited
+        for, at most ``patience_seconds`` (None: as long as it takes, telling of each attempt). Raises ConfigError,
+        KeyringError, SinkRefused, SinkUnavailable (also where ``stop`` was asked meanwhile), ArchiveRefused,
+        ArchiveUnavailable, SourceRefused or SourceUnavailable.
         """
         environ = os.environ if environ is None else environ
         clock, events, stop = clock or SystemClock(), events or Events(), stop or Stop()
@@ -109,16 +109,22 @@ class Pipeline:
         rings, recovery = load_keyrings(settings.keys, environ=environ), load_recovery_public_key(settings.vault)
         masker = compile_masker(settings, rings, recovery=recovery)
         dsn = resolve_dsn(settings.sink, environ=environ)
-        sink, vault = PostgresSink(settings, dsn=dsn), _vault(settings, environ)
+        sink, vault = PostgresSink(settings, dsn=dsn), parts.vault(settings, environ)
         with ExitStack() as opened:
-            health, telemetry = _watch(settings, opened, breakers=breakers, clock=clock, events=events, stop=stop)
+            watched = parts.watched(settings, breakers=breakers, clock=clock, events=events, stop=stop)
+            telemetry = parts.telemetry(settings, watched, opened, clock=clock, events=events)
+            parts.show(settings, watched, opened, events=events, board=board)
             opened.callback(sink.close)
             if schema:
-                _apply_schema(settings, dsn, outages=outages, events=events)
+                parts.apply(settings, dsn, outages=outages, events=events)
             outages.outlast("database", lambda: sink.prepare(masker.fingerprints()))
             if vault is not None:
                 opened.callback(vault.close)
                 outages.outlast("database", vault.prepare)
+            archive = parts.archive(settings, clock=clock, events=events)
+            if archive is not None:
+                opened.callback(archive.close)
+                outages.outlast("archive", archive.prepare)
             unwrap = compile_unwrapper(settings, open_store=open_object_store)
             if unwrap is not None:
                 opened.callback(unwrap.close)
@@ -129,7 +135,7 @@ class Pipeline:
             )
             if source is None:
                 raise _stopped_early()
-            health.watch(source.state)
+            watched.health.watch(source.state)
             return cls(
                 settings=settings,
                 source=source,
@@ -139,7 +145,9 @@ class Pipeline:
                 stop=stop,
                 breakers=breakers,
                 telemetry=telemetry,
-                idle=_upkeep(settings, dsn, clock=clock, events=events),
+                chores=parts.chores(settings, dsn, environ=environ, clock=clock, events=events),
+                archive=archive,
+                drift=parts.drift(settings, dsn, clock=clock, events=events),
                 closing=opened.pop_all(),
             )
 
@@ -166,11 +174,14 @@ class Pipeline:
             events=self._events,
             stop=self._stop,
             breakers=self._breakers,
-            idle=self._idle,
-            turn=Pulse(look=self._source.state, calls=self._source.calls, clock=self._clock, events=self._events),
+            idle=self._rest,
+            turn=self._turn(),
             traced=self._telemetry.traced if self._telemetry is not None else None,
+            archive=self._archive,
         )
         summary = self._flushed(worker.run(drain=drain, max_messages=max_messages))
+        if "database" not in summary.away:
+            self._drift.write(at_once=True)
         self._events.emit(_stopped(summary))
         return summary
 
@@ -185,6 +196,26 @@ class Pipeline:
             grace_seconds = max(0.0, self._deadline - self._clock.monotonic())
         self._source.close(grace_seconds=grace_seconds)
         self._closing.close()
+
+    def _turn(self) -> Callable[[], None]:
+        """What is done before each receive and each attempt at a batch."""
+        pulse = Pulse(look=self._source.state, calls=self._source.calls, clock=self._clock, events=self._events)
+
+        def turn() -> None:
+            pulse()
+            self._drift.write()
+            if "database" not in self._breakers.away():  # the batch in hand is to be the only thing asked of it
+                for chore in self._chores.between:
+                    chore()
+
+        return turn
+
+    def _rest(self) -> None:
+        """What is done while nothing comes."""
+        for chore in self._chores.idle:
+            chore()
+        if self._archive is not None:
+            self._archive.rest()
 
     def _flushed(self, summary: Summary) -> Summary:
         """Wait for the deletes, for half of the grace: the other half is for what is given back at the close."""
@@ -203,45 +234,6 @@ class Pipeline:
         self.close()
 
 
-def _watch(
-    settings: Settings, opened: ExitStack, *, breakers: Breakers, clock: Clock, events: Events, stop: Stop
-) -> tuple[Health, Telemetry | None]:
-    """What watches the events, and shows what it makes of them where it is asked to."""
-    health = Health(
-        pipeline=settings.pipeline_name,
-        breakers=breakers,
-        clock=clock,
-        stop=stop,
-        unhealthy_after_seconds=settings.http.unhealthy_after_seconds,
-    )
-    metrics = Metrics(events.counters, clock=clock, use=process_use, pid=os.getpid())
-    probes = Probes(clock=clock, stop=stop, stuck_after_seconds=settings.http.stuck_after_seconds)
-    telemetry = open_telemetry(settings.telemetry, pipeline=settings.pipeline_name, metrics=metrics, clock=clock)
-    for listener in (health, metrics, probes):
-        events.listen(listener)
-    if telemetry is not None:
-        opened.callback(telemetry.close)
-        events.listen(telemetry)
-    if settings.http.listen is not None:
-        server = HttpServer(settings.http.listen, pages(report=health.report, probes=probes, metrics=metrics))
-        opened.callback(server.close)
-        events.emit(Listening(address=server.address))
-    return health, telemetry
-
-
-def _apply_schema(settings: Settings, dsn: str, *, outages: Outages, events: Events) -> None:
-    applied = outages.outlast("database", lambda: apply_schema(settings, dsn=dsn))
-    if applied:
-        events.emit(SchemaApplied(steps=len(applied)))
-
-
-def _upkeep(settings: Settings, dsn: str, *, clock: Clock, events: Events) -> Callable[[], None]:
-    """What an idle worker does for its table. Nothing behind a pooler: the lock of it belongs to a session."""
-    if not settings.sink.partition_by or settings.sink.pooled:
-        return lambda: None
-    return Upkeep(lambda: maintain(settings, dsn=dsn, if_allowed=True), clock=clock, events=events)
-
-
 def _go_on(stop: Stop) -> None:
     if stop.asked:
         raise _stopped_early()
@@ -249,12 +241,6 @@ def _go_on(stop: Stop) -> None:
 
 def _stopped_early() -> SinkUnavailable:
     return SinkUnavailable("asked to stop before the database and the queue could be reached")
-
-
-def _vault(settings: Settings, environ: Mapping[str, str]) -> VaultStore | None:
-    if not settings.keeps_values:
-        return None
-    return VaultStore(resolve_vault_dsn(settings, environ=environ), limits=settings.sink)
 
 
 def _stopped(summary: Summary) -> Stopped:

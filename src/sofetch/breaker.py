@@ -19,7 +19,7 @@ from msgspec import Struct, structs
 from sofetch.backoff import backoff_seconds
 from sofetch.errors import SofetchError
 
-Dependency = Literal["queue", "database"]
+Dependency = Literal["queue", "database", "archive"]
 DEPENDENCIES: tuple[Dependency, ...] = get_args(Dependency)
 
 

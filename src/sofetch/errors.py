@@ -102,6 +102,28 @@ class SinkRefused(SofetchError):
         self.sqlstate = sqlstate
 
 
+class ArchiveUnavailable(SofetchError):
+    """The archive does not answer, is full, or cannot be written now: hold and retry."""
+
+    code = "archive_unavailable"
+    retryable = True
+    exit_code = ExitCode.UNAVAILABLE
+
+
+class ArchiveRefused(SofetchError):
+    """The archive is missing or denies what is asked of it: a person must act. Nothing is lost meanwhile."""
+
+    code = "archive_refused"
+    exit_code = ExitCode.UNAVAILABLE
+
+
+class ArchiveDamaged(SofetchError):
+    """A file of the archive is not as it was written, or does not open with this key."""
+
+    code = "archive_damaged"
+    exit_code = ExitCode.FINDINGS
+
+
 class AuditUnavailable(SofetchError):
     """The audit row could not be written. Fail closed: what it would have told of was not done, nothing was shown."""
 

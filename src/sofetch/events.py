@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType, structs
 
 from sofetch.errors import SofetchError
 
@@ -25,7 +25,14 @@ def _snake(name: str) -> str:
 
 
 class Event(Struct, frozen=True, kw_only=True, tag_field="event", tag=_snake):
-    """Base of the events. ``level`` is its severity; the fields are the line."""
+    """Base of the events. ``level`` is its severity; the fields are the line.
+
+    ``pipeline`` names the pipeline where several share a process, ``process`` the worker's process where a supervisor
+    has several; where there is one it stands in no line.
+    """
+
+    pipeline: str | UnsetType = UNSET
+    process: int | UnsetType = UNSET
 
     @property
     def level(self) -> Level:
@@ -132,10 +139,51 @@ class ValuesNotOfKind(Event, frozen=True, kw_only=True):
         yield "sofetch_not_of_kind_total", self.column, self.count
 
 
+class FieldDrifted(Event, frozen=True, kw_only=True):
+    """Messages of one batch were not as the configuration expects, in this field. Those that came again count again."""
+
+    kind: str
+    field: str
+    count: int
+
+    @property
+    def level(self) -> Level:
+        """Told once by ``new_drift``; a producer that has changed goes on like that."""
+        return "debug"
+
+    def measures(self) -> Iterator[Measure]:
+        """Such messages by kind: the fields of a producer are without bound."""
+        yield "sofetch_drifted_total", self.kind, self.count
+
+
+class NewDrift(Event, frozen=True, kw_only=True):
+    """Messages began to differ from the configuration in this field: the pipeline has not seen that before."""
+
+    kind: str
+    field: str
+
+    @property
+    def level(self) -> Level:
+        """A producer has changed, and somebody should look."""
+        return "warning"
+
+
+class DriftNotKept(Event, frozen=True, kw_only=True):
+    """What drifted could not be written to ``sofetch.drift``. The counts are kept, and tried again in a minute."""
+
+    code: str
+    what: str
+
+    @property
+    def level(self) -> Level:
+        """Loading goes on."""
+        return "warning"
+
+
 class Outage(Event, frozen=True, kw_only=True):
     """A dependency is away; what is held stays held, and it is tried again."""
 
-    dependency: Literal["queue", "database"]
+    dependency: Literal["queue", "database", "archive"]
     code: str
     what: str
     sqlstate: str | None = None
@@ -155,7 +203,7 @@ class Outage(Event, frozen=True, kw_only=True):
 class Recovered(Event, frozen=True, kw_only=True):
     """The dependency is back."""
 
-    dependency: Literal["queue", "database"]
+    dependency: Literal["queue", "database", "archive"]
     attempts: int
     outage_seconds: float
 
@@ -165,7 +213,7 @@ class BreakerChanged(Event, frozen=True, kw_only=True):
     database), half_open (one attempt goes, the probe) or closed (all goes on). ``attempts`` failed so far.
     """
 
-    dependency: Literal["queue", "database"]
+    dependency: Literal["queue", "database", "archive"]
     state: Literal["closed", "open", "half_open"]
     attempts: int
 
@@ -186,8 +234,19 @@ class SchemaApplied(Event, frozen=True, kw_only=True):
     steps: int
 
 
+class PartitionsSeen(Event, frozen=True, kw_only=True):
+    """A worker looked at the table's partitions: there is one for every instant from now until ``ends_ms``."""
+
+    ends_ms: int
+
+    @property
+    def level(self) -> Level:
+        """Once an hour, and usually as it should be: shown at debug."""
+        return "debug"
+
+
 class PartitionsKept(Event, frozen=True, kw_only=True):
-    """An idle worker made or dropped partitions of the table. ``postponed`` of them were not to be had in time."""
+    """A worker made or dropped partitions of the table. ``postponed`` of them were not to be had in time."""
 
     made: int
     moved_rows: int
@@ -196,8 +255,30 @@ class PartitionsKept(Event, frozen=True, kw_only=True):
     postponed: int
 
 
+class RequestDone(Event, frozen=True, kw_only=True):
+    """A worker carried out a replay or a purge that was asked for. ``done`` messages left the quarantine by it."""
+
+    request: int
+    action: Literal["replay", "purge"]
+    messages: int
+    done: int
+    outcome: str
+
+
+class RequestFailed(Event, frozen=True, kw_only=True):
+    """A worker could not carry out what was asked for. It is tried again, and loading goes on."""
+
+    code: str
+    what: str
+
+    @property
+    def level(self) -> Level:
+        """Somebody waits for it."""
+        return "warning"
+
+
 class MaintenanceFailed(Event, frozen=True, kw_only=True):
-    """An idle worker could not keep the table's partitions. Loading goes on, into the default partition if need be."""
+    """A worker could not keep the table's partitions. Loading goes on, into the default partition if need be."""
 
     code: str
     what: str
@@ -212,6 +293,27 @@ class MaintenanceFailed(Event, frozen=True, kw_only=True):
         yield "sofetch_maintenance_failures_total", "", 1
 
 
+class HourArchived(Event, frozen=True, kw_only=True):
+    """An hour of the archive is closed: what this worker wrote into it, and its manifest is there."""
+
+    hour: str
+    files: int
+    messages: int
+    bytes: int
+
+
+class ArchiveUnfinished(Event, frozen=True, kw_only=True):
+    """An hour of the archive could not be closed. Its messages are safe in it; its manifest is missing."""
+
+    code: str
+    what: str
+
+    @property
+    def level(self) -> Level:
+        """`sofetch archive manifest` makes it."""
+        return "warning"
+
+
 class Listening(Event, frozen=True, kw_only=True):
     """`/health`, `/livez`, `/readyz` and `/metrics` can be asked for at this address."""
 
@@ -219,7 +321,10 @@ class Listening(Event, frozen=True, kw_only=True):
 
 
 class Heartbeat(Event, frozen=True, kw_only=True):
-    """The worker's loop turns: what it holds, and its calls to the queue so far. Told every few seconds."""
+    """The worker's loop turns: what it holds, and its calls to the queue so far. Told every few seconds.
+
+    ``oldest_age_ms`` is the age of the oldest message that is held and not done; null where there is none.
+    """
 
     held_messages: int
     held_bytes: int
@@ -228,6 +333,7 @@ class Heartbeat(Event, frozen=True, kw_only=True):
     deletes: int
     visibility_changes: int
     requests: int
+    oldest_age_ms: int | None = None
 
     @property
     def level(self) -> Level:
@@ -301,6 +407,69 @@ class Stopped(Event, frozen=True, kw_only=True):
     requests: int = 0
 
 
+class Reloaded(Event, frozen=True, kw_only=True):
+    """SIGHUP: the configuration was read anew. Pipelines that it left as they were go on untouched.
+
+    ``started`` counts those that start now or, where one of their name has to end first, soon.
+    """
+
+    started: int
+    ended: int
+    unchanged: int
+
+
+class ReloadRefused(Event, frozen=True, kw_only=True):
+    """SIGHUP: the configuration is wrong as it is now. All goes on with the one before."""
+
+    code: str
+    what: str
+
+    @property
+    def level(self) -> Level:
+        """A person meant something, and it did not happen."""
+        return "error"
+
+
+class RestartNeeded(Event, frozen=True, kw_only=True):
+    """SIGHUP: these sections changed, and belong to the process: they take effect when it is started again."""
+
+    sections: str
+
+    @property
+    def level(self) -> Level:
+        """A person meant something, and it has not happened yet."""
+        return "warning"
+
+
+class PipelineStarted(Event, frozen=True, kw_only=True):
+    """A worker's process begins with one of its pipelines, and reaches for the database and the queue next."""
+
+    pipeline: str
+
+    @property
+    def level(self) -> Level:
+        """`worker_started` tells that it works: shown at debug."""
+        return "debug"
+
+
+class PipelineEnded(Event, frozen=True, kw_only=True):
+    """A worker's process is done with one of its pipelines: ``code`` if by an error, with the exit code that goes with
+    it. Not ``configured``: it was removed from the configuration.
+    """
+
+    pipeline: str
+    configured: bool = True
+    code: str | None = None
+    what: str = ""
+    hint: str = ""
+    exit_code: int = 0
+
+    @property
+    def level(self) -> Level:
+        """`failed` or `stopped` told it: shown at debug."""
+        return "debug"
+
+
 class ProcessStarted(Event, frozen=True, kw_only=True):
     """One of several workers was started, in a process of its own."""
 
@@ -309,33 +478,41 @@ class ProcessStarted(Event, frozen=True, kw_only=True):
 
 
 class ProcessEnded(Event, frozen=True, kw_only=True):
-    """One of several workers ended. What it left is in the queue; ``restart_in_seconds`` if another takes its place."""
+    """One of several workers ended. What it left is in the queue; ``restart_in_seconds`` if another takes its place.
+
+    ``reload``: it gave way to one that starts with the configuration as it is now.
+    """
 
     process: int
     exit_code: int
     restart_in_seconds: float | None
+    reload: bool = False
 
     @property
     def level(self) -> Level:
         """An end that was not asked for is worth a look."""
-        return "info" if self.exit_code == 0 else "warning"
+        return "info" if self.exit_code == 0 or self.reload else "warning"
 
     def measures(self) -> Iterator[Measure]:
-        """Restarts."""
-        if self.restart_in_seconds is not None:
+        """Restarts that nobody asked for."""
+        if self.restart_in_seconds is not None and not self.reload:
             yield "sofetch_process_restarts_total", "", 1
 
 
 class Events:
     """Where events go: every listener is told, and the counters grow. Safe to use from any thread."""
 
-    def __init__(self, *listeners: Callable[[Event], None]) -> None:
+    def __init__(self, *listeners: Callable[[Event], None], pipeline: str | None = None) -> None:
+        """``pipeline``: every event is told with this name."""
         self._listeners = list(listeners)
+        self._pipeline = pipeline
         self._counters: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
 
     def emit(self, event: Event) -> None:
         """Count it and pass it on."""
+        if self._pipeline is not None:
+            event = structs.replace(event, pipeline=self._pipeline)
         with self._lock:
             for name, label, amount in event.measures():
                 self._counters[name, label] += amount  # type: ignore[assignment]  # Counter is typed for int only
@@ -353,7 +530,7 @@ class Events:
 
 
 def outage(
-    dependency: Literal["queue", "database"], error: SofetchError, *, attempt: int, retry_in_seconds: float
+    dependency: Literal["queue", "database", "archive"], error: SofetchError, *, attempt: int, retry_in_seconds: float
 ) -> Outage:
     """The event for an error that may pass."""
     sqlstate = getattr(error, "sqlstate", None)

@@ -13,6 +13,7 @@ from typing import Literal
 
 CrashPoint = Literal[
     "after_receive",
+    "after_archive",
     "after_mask",
     "after_vault",
     "mid_write",

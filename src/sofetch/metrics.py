@@ -16,12 +16,23 @@ from typing import Literal
 from msgspec import Struct
 
 from sofetch import __version__
+from sofetch.at_hand import AtHand
 from sofetch.breaker import DEPENDENCIES
 from sofetch.calls import Calls
-from sofetch.events import BatchDone, BreakerChanged, Event, Heartbeat, ProcessEnded, ProcessStarted, Stopped
+from sofetch.events import (
+    BatchDone,
+    BreakerChanged,
+    Event,
+    Failed,
+    Heartbeat,
+    PartitionsSeen,
+    ProcessEnded,
+    ProcessStarted,
+    Stopped,
+)
 from sofetch.ports import Clock
 from sofetch.procfs import ProcessUse
-from sofetch.record import Reason
+from sofetch.record import DriftKind, Reason
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -47,6 +58,7 @@ class Metric(Struct, frozen=True):
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _MESSAGES = (1, 10, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000)
 _REASONS = tuple(reason.value for reason in Reason)
+_DRIFTS = tuple(kind.value for kind in DriftKind)
 _CALLS = {"receive": "receives", "delete": "deletes", "change_visibility": "visibility_changes"}
 
 METRICS: tuple[Metric, ...] = (
@@ -62,7 +74,11 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric("sofetch_batch_messages", "histogram", "Messages in a batch.", bounds=_MESSAGES),
     Metric("sofetch_last_commit_timestamp_seconds", "gauge", "When a batch was last committed; 0 before the first."),
-    Metric("sofetch_oldest_message_age_seconds", "gauge", "Age of the oldest message of the last batch, when done."),
+    Metric(
+        "sofetch_oldest_message_age_seconds",
+        "gauge",
+        "Age of the oldest message at hand, growing until it is done; 0 while none comes, left out while nobody knows.",
+    ),
     Metric("sofetch_queue_calls_total", "counter", "Calls to the queue, failed ones included.", "call", tuple(_CALLS)),
     Metric("sofetch_empty_receives_total", "counter", "Receive calls that brought nothing."),
     Metric("sofetch_billed_requests_total", "counter", "What the calls are billed as: one more each 64 KiB."),
@@ -73,7 +89,13 @@ METRICS: tuple[Metric, ...] = (
     Metric("sofetch_outage_attempts_total", "counter", "Attempts that failed in them.", "dependency", DEPENDENCIES),
     Metric("sofetch_damaged_messages_total", "counter", "Messages whose body is not what was sent; they come again."),
     Metric("sofetch_not_of_kind_total", "counter", "Personal values that are not of their column's kind.", "column"),
+    Metric("sofetch_drifted_total", "counter", "Messages not as the configuration expects them.", "kind", _DRIFTS),
     Metric("sofetch_maintenance_failures_total", "counter", "Times that partitions could not be kept."),
+    Metric(
+        "sofetch_partitions_end_timestamp_seconds",
+        "gauge",
+        "Until when there are partitions, as last looked up; 0 where nobody looks.",
+    ),
     Metric("sofetch_unexpected_errors_total", "counter", "Faults of the program."),
     Metric("sofetch_process_restarts_total", "counter", "Workers that a supervisor started again."),
     Metric("sofetch_workers", "gauge", "Workers that run."),
@@ -122,6 +144,13 @@ class _Worker:
         self.held_messages = self.held_bytes = 0
         self.calls = Calls()
         self.away: set[str] = set()
+        self.at_hand = AtHand()
+
+    def oldest_seconds(self, *, now: float) -> float | None:
+        """Age of its oldest message at hand. Of what it cannot receive nobody knows the age."""
+        if "queue" in self.away and not self.at_hand.any:
+            return None
+        return self.at_hand.seconds(now=now)
 
 
 class Metrics:
@@ -148,7 +177,7 @@ class Metrics:
         self._workers = {} if supervising else {_ALONE: _Worker(pid)}
         self._ended = Calls()
         self._histograms = {one.name: _Histogram(one.bounds) for one in METRICS if one.kind == "histogram"}
-        self._committed_seconds = self._oldest_age_seconds = 0.0
+        self._committed_seconds = self._partitions_end_seconds = 0.0
 
     def __call__(self, event: Event) -> None:
         """Take notice of an event of the only worker."""
@@ -164,10 +193,12 @@ class Metrics:
                     self._forget(process)
                 case BatchDone():
                     self._note_batch(event)
-                case Heartbeat() | Stopped() | BreakerChanged() if process in self._workers:
-                    _note(self._workers[process], event)
+                case PartitionsSeen():
+                    self._partitions_end_seconds = event.ends_ms / 1_000
                 case _:
                     pass
+            if process in self._workers:
+                _note(self._workers[process], event, now=self._clock.monotonic())
 
     def samples(self) -> list[Sample]:
         """How everything stands now, what is known to be possible included."""
@@ -188,7 +219,6 @@ class Metrics:
     def _note_batch(self, batch: BatchDone) -> None:
         for name, value in observations(batch):
             self._histograms[name].observe(value)
-        self._oldest_age_seconds = (batch.oldest_age_ms or 0) / 1_000
         if batch.loaded or batch.duplicates or batch.quarantined:
             self._committed_seconds = self._clock.now_ms() / 1_000
 
@@ -197,7 +227,11 @@ class Metrics:
         for name, histogram in self._histograms.items():
             yield name, "", histogram.standing()
         yield "sofetch_last_commit_timestamp_seconds", "", self._committed_seconds
-        yield "sofetch_oldest_message_age_seconds", "", self._oldest_age_seconds
+        now = self._clock.monotonic()
+        ages = [age for worker in workers if (age := worker.oldest_seconds(now=now)) is not None]
+        if ages:
+            yield "sofetch_oldest_message_age_seconds", "", max(ages)
+        yield "sofetch_partitions_end_timestamp_seconds", "", self._partitions_end_seconds
         calls = _together([self._ended, *(worker.calls for worker in workers)])
         for call, field in _CALLS.items():
             yield "sofetch_queue_calls_total", call, getattr(calls, field)
@@ -233,20 +267,38 @@ def observations(batch: BatchDone) -> tuple[tuple[str, float], ...]:
 
 def exposition(samples: Iterable[Sample]) -> bytes:
     """The samples as Prometheus reads them (text format 0.0.4), in the order of the vocabulary."""
-    by_name: dict[str, list[tuple[str, float | Distribution]]] = {}
-    for name, label, value in samples:
-        by_name.setdefault(name, []).append((label, value))
-    lines: list[str] = []
+    return _exposition({None: samples})
+
+
+def exposition_of_several(samples: Mapping[str, Iterable[Sample]]) -> bytes:
+    """The same of several pipelines: each sample has the label ``pipeline``, but for those of the process."""
+    return _exposition(samples)
+
+
+def _exposition(samples: Mapping[str, Iterable[Sample]] | Mapping[None, Iterable[Sample]]) -> bytes:
+    by_name: dict[str, dict[tuple[str, str], list[str]]] = {}
+    for pipeline, of_pipeline in samples.items():
+        for name, label, value in of_pipeline:
+            metric = _BY_NAME[name]
+            whose = None if name.startswith(_OF_PROCESS) else pipeline
+            lines = list(_lines(metric, label, value, pipeline=whose))
+            by_name.setdefault(name, {}).setdefault((whose or "", label), lines)
+    lines = []
     for metric in METRICS:
         if metric.name in by_name:
             lines += [f"# HELP {metric.name} {metric.about}", f"# TYPE {metric.name} {metric.kind}"]
-            for label, value in by_name[metric.name]:
-                lines += _lines(metric, label, value)
+            lines += [line for of_one in by_name[metric.name].values() for line in of_one]
     return ("\n".join(lines) + "\n").encode()
 
 
-def _note(worker: _Worker, event: Heartbeat | Stopped | BreakerChanged) -> None:
+_BY_NAME = {metric.name: metric for metric in METRICS}
+_OF_PROCESS = ("process_", "sofetch_process_", "sofetch_worker_", "sofetch_build_info")
+
+
+def _note(worker: _Worker, event: Event, *, now: float) -> None:
     match event:
+        case BatchDone():
+            worker.at_hand.batch(event)
         case BreakerChanged(state="closed"):
             worker.away.discard(event.dependency)
         case BreakerChanged():
@@ -254,8 +306,14 @@ def _note(worker: _Worker, event: Heartbeat | Stopped | BreakerChanged) -> None:
         case Heartbeat():
             worker.held_messages, worker.held_bytes = event.held_messages, event.held_bytes
             worker.calls = _calls_of(event)
+            worker.at_hand.beat(event, now=now)
         case Stopped():
             worker.calls = _calls_of(event)
+            worker.at_hand = AtHand()
+        case Failed():
+            worker.at_hand = AtHand()
+        case _:
+            pass
 
 
 def _calls_of(event: Heartbeat | Stopped) -> Calls:
@@ -271,15 +329,20 @@ def _none(metric: Metric) -> tuple[str, ...]:
     return ("",) if metric.label is None and metric.name.startswith("sofetch_") else ()
 
 
-def _lines(metric: Metric, label: str, value: float | Distribution) -> Iterator[str]:
+def _lines(metric: Metric, label: str, value: float | Distribution, *, pipeline: str | None) -> Iterator[str]:
+    whose = [("pipeline", pipeline)] if pipeline is not None else []
+    own = [(metric.label, label)] if metric.label is not None else []
     if not isinstance(value, Distribution):
-        labels = f'{{{metric.label}="{_escaped(label)}"}}' if metric.label is not None else ""
-        yield f"{metric.name}{labels} {_number(value)}"
+        yield f"{metric.name}{_labels([*whose, *own])} {_number(value)}"
         return
     for bound, count in zip((*map(_number, metric.bounds), "+Inf"), value.cumulative, strict=True):
-        yield f'{metric.name}_bucket{{le="{bound}"}} {count}'
-    yield f"{metric.name}_sum {_number(value.total)}"
-    yield f"{metric.name}_count {value.cumulative[-1]}"
+        yield f"{metric.name}_bucket{_labels([*whose, ('le', bound)])} {count}"
+    yield f"{metric.name}_sum{_labels(whose)} {_number(value.total)}"
+    yield f"{metric.name}_count{_labels(whose)} {value.cumulative[-1]}"
+
+
+def _labels(pairs: Sequence[tuple[str, str]]) -> str:
+    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in pairs) + "}" if pairs else ""
 
 
 def _escaped(text: str) -> str:

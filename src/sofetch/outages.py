@@ -7,10 +7,10 @@ Must not know what the work is.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 from sofetch.breaker import Breakers, Dependency, State
-from sofetch.errors import SinkUnavailable, SofetchError, SourceUnavailable
+from sofetch.errors import ArchiveUnavailable, SinkUnavailable, SofetchError, SourceUnavailable
 from sofetch.events import BreakerChanged, Events, Recovered, outage
 from sofetch.ports import Clock
 from sofetch.stopping import Stop
@@ -51,7 +51,8 @@ class Outages:
         opened: Callable[[], None] = _nothing,
         closed: Callable[[], None] = _nothing,
     ) -> T | None:
-        """The result of ``work``, which is tried again while it raises SinkUnavailable or SourceUnavailable.
+        """The result of ``work``, which is tried again while it raises SinkUnavailable, SourceUnavailable or
+        ArchiveUnavailable.
 
         ``opened`` is called as soon as the breaker opens, ``closed`` once it has closed again. None if asked to stop
         before it was done; the breaker stays open then. Raises the last of those errors when patience is at its end,
@@ -62,10 +63,9 @@ class Outages:
             self._turn()
             try:
                 result = work()
-            except (SinkUnavailable, SourceUnavailable) as error:
+            except (SinkUnavailable, SourceUnavailable, ArchiveUnavailable) as error:
                 self._breakers[away].left_open()
-                # A batch of the database's may wait for what its messages point to, which is the queue's side.
-                away = "queue" if isinstance(error, SourceUnavailable) else "database"
+                away = _away(error)
                 met.add(away)
                 if self._failed(away, error):
                     opened()
@@ -114,3 +114,16 @@ class Outages:
     def _tell_state(self, dependency: Dependency) -> None:
         standing = self._breakers[dependency].standing
         self._events.emit(BreakerChanged(dependency=dependency, state=standing.state.value, attempts=standing.attempts))
+
+
+def _away(error: SinkUnavailable | SourceUnavailable | ArchiveUnavailable) -> Dependency:
+    """Who is. A batch of the database's may wait for what its messages point to, which is the queue's side."""
+    match error:
+        case SourceUnavailable():
+            return "queue"
+        case ArchiveUnavailable():
+            return "archive"
+        case SinkUnavailable():
+            return "database"
+        case _:
+            assert_never(error)

@@ -22,6 +22,7 @@ from sofetch.ports import Sink, Vault
 from sofetch.record import (
     Breakage,
     Decoded,
+    Drift,
     LoadResult,
     Masked,
     Message,
@@ -56,12 +57,14 @@ SYSTEMATIC = 10
 class Processed(Struct, frozen=True):
     """What became of a batch: one outcome for each message given, and, by column, values not of their kind.
 
-    ``broke`` tells of messages that were quarantined because the program itself broke on them.
+    ``broke`` tells of messages that were quarantined because the program itself broke on them, ``drifted`` how many
+    were not as the configuration expects, those among them that were loaded before.
     """
 
     outcomes: list[Outcome]
     not_of_kind: Mapping[str, int]
     broke: Sequence[Breakage] = ()
+    drifted: Mapping[Drift, int] = {}  # msgspec gives each its own
 
 
 class Unwrap(Protocol):
@@ -99,14 +102,16 @@ def process(messages: Sequence[Message], steps: Steps) -> Processed:
         return _process([], messages, steps)
     folding = Folding()
     not_of_kind: Counter[str] = Counter()
+    drifted: Counter[Drift] = Counter()
     broke: list[Breakage] = []
     with closing(steps.unwrap(messages)) as results:
         for opened in results:
             done = _process(opened.rejections, opened.messages, steps)
             folding.add(done.outcomes, part_of=opened.part_of, ended=opened.ended)
             not_of_kind.update(done.not_of_kind)
+            drifted.update(done.drifted)
             broke += [*opened.broke, *done.broke]
-    return Processed(_complete(messages, folding.outcomes()), not_of_kind, broke)
+    return Processed(_complete(messages, folding.outcomes()), not_of_kind, broke, drifted)
 
 
 def _process(unopened: list[Rejection], messages: Sequence[Message], steps: Steps) -> Processed:
@@ -118,7 +123,7 @@ def _process(unopened: list[Rejection], messages: Sequence[Message], steps: Step
     results = steps.sink.load(masked.records, steps.masker.seal(unopened + transformed.rejections))
     outcomes = _quarantine_refused(messages, results, steps)
     crash_point("after_commit")
-    return Processed(_complete(messages, outcomes), masked.not_of_kind, transformed.broke)
+    return Processed(_complete(messages, outcomes), masked.not_of_kind, transformed.broke, transformed.drifted)
 
 
 class Transformed(Struct, frozen=True):
@@ -128,6 +133,7 @@ class Transformed(Struct, frozen=True):
     masked: Masked
     rejections: list[Rejection]
     broke: list[Breakage]
+    drifted: Mapping[Drift, int]
 
 
 def transform(
@@ -178,7 +184,7 @@ def _decode_and_mask(
 ) -> Transformed:
     decoded = decode(messages)
     masked = masker.mask(decoded.records)
-    return Transformed(decoded.records, masked, decoded.rejections + masked.rejections, [])
+    return Transformed(decoded.records, masked, decoded.rejections + masked.rejections, [], decoded.drifted)
 
 
 def _breakage(message: Message, decode: Callable[[Sequence[Message]], Decoded], masker: Masker) -> Breakage | None:

@@ -33,7 +33,7 @@ class Probes:
     def __init__(self, *, clock: Clock, stop: Stop, stuck_after_seconds: float) -> None:
         self._clock = clock
         self._stop = stop
-        self._stuck_after_seconds = stuck_after_seconds
+        self.stuck_after_seconds = stuck_after_seconds
         self._heard = clock.monotonic()
         self._turned: dict[int, float] = {}
         self._started: frozenset[int] = frozenset()
@@ -61,7 +61,7 @@ class Probes:
     def live(self) -> bool:
         """Whether no loop has been silent for longer than the bound; where no worker runs, the supervisor."""
         turned = self._turned.values() or [self._heard]
-        return self._clock.monotonic() - min(turned) <= self._stuck_after_seconds
+        return self._clock.monotonic() - min(turned) <= self.stuck_after_seconds
 
     def ready(self) -> bool:
         """Whether a worker works, and nobody asked it to stop."""

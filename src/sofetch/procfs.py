@@ -1,4 +1,4 @@
-"""What the operating system says of a process: memory, CPU time, open files. From /proc, where there is one.
+"""What the operating system says of a process: memory, CPU time, open files, cores. From /proc, where there is one.
 
 Owns reading it. Elsewhere, and of a process that is gone or somebody else's, nothing is known, and nothing is told.
 """
@@ -43,6 +43,16 @@ def process_use(pid: int, *, proc: Path = _PROC) -> ProcessUse | None:
         )
     except (OSError, ValueError, LookupError, StopIteration):
         return None
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: its affinity, and the CPU quota of its control group (v2) where there is one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return max(1, min(cores, int(quota) // int(period)))
+    except (OSError, ValueError):  # no control group, or "max"
+        return cores
 
 
 def _max_files(limits: str) -> int | None:

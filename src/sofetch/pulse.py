@@ -25,6 +25,8 @@ class Holding(Protocol):
     def held(self) -> int: ...  # noqa: D102
     @property
     def held_bytes(self) -> int: ...  # noqa: D102
+    @property
+    def oldest_sent_ms(self) -> int | None: ...  # noqa: D102
 
 
 class Pulse:
@@ -46,6 +48,12 @@ class Pulse:
             return
         self._due = now + PULSE_SECONDS
         held = self._look()
+        sent_ms = held.oldest_sent_ms
         self._events.emit(
-            Heartbeat(held_messages=held.held, held_bytes=held.held_bytes, **structs.asdict(self._calls()))
+            Heartbeat(
+                held_messages=held.held,
+                held_bytes=held.held_bytes,
+                oldest_age_ms=None if sent_ms is None else self._clock.now_ms() - sent_ms,
+                **structs.asdict(self._calls()),
+            )
         )

@@ -20,9 +20,9 @@ from sofetch.keys import load_keyrings
 from sofetch.keys.recovery import load_recovery_public_key
 from sofetch.load.batch import Fault
 from sofetch.load.dsn import resolve_dsn, resolve_vault_dsn
-from sofetch.load.quarantine_replay import HeldEntry, QuarantineReplay, Remade, ReplayedBatch
-from sofetch.load.quarantine_selection import Selection
-from sofetch.load.vault import VaultStore
+from sofetch.load.quarantine.replay import HeldEntry, QuarantineReplay, Remade, ReplayedBatch
+from sofetch.load.quarantine.selection import Selection
+from sofetch.load.vault.store import VaultStore
 from sofetch.mask import Keyring, Masker, compile_masker, unseal
 from sofetch.mask.identity import FIRST_KEY_ATTRIBUTE
 from sofetch.pipeline import transform

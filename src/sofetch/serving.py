@@ -24,7 +24,7 @@ _READ_SECONDS = 5.0
 
 
 class Report(Protocol):
-    """A report on health, as ``health`` and ``fleet_health`` make one."""
+    """A report on health, as ``health`` and ``processes.health`` make one."""
 
     @property
     def healthy(self) -> bool:
@@ -49,13 +49,14 @@ def pages(*, report: Callable[[], Report], probes: Probes, metrics: Metrics) -> 
     """What is served beside a worker, or beside a supervisor of several."""
     return {
         "/health": lambda: health_page(report()),
-        "/livez": lambda: _probe_page(probes.live(), otherwise="stuck"),
-        "/readyz": lambda: _probe_page(probes.ready(), otherwise="not ready"),
+        "/livez": lambda: probe_page(probes.live(), otherwise="stuck"),
+        "/readyz": lambda: probe_page(probes.ready(), otherwise="not ready"),
         "/metrics": lambda: Page(200, exposition(metrics.samples()), CONTENT_TYPE),
     }
 
 
-def _probe_page(ok: bool, *, otherwise: str) -> Page:
+def probe_page(ok: bool, *, otherwise: str) -> Page:
+    """The answer of a probe: 200 or 503, and a word."""
     return Page(200 if ok else 503, f"{'ok' if ok else otherwise}\n".encode(), "text/plain; charset=utf-8")
 
 

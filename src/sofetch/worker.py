@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -48,6 +49,14 @@ class Summary(Struct, frozen=True, kw_only=True):
     away: list[str] = []  # msgspec gives each its own
 
 
+class Archive(Protocol):
+    """What the worker needs of ``sofetch.archive``."""
+
+    def keep(self, messages: Sequence[Message]) -> bool:
+        """Archive a batch; True once it is durable. Raises ArchiveUnavailable (hold and retry) or ArchiveRefused."""
+        ...
+
+
 class Worker:
     """One consumer of one source. ``run`` may be called once."""
 
@@ -65,6 +74,7 @@ class Worker:
         turn: Callable[[], None] = lambda: None,
         idle: Callable[[], None] = lambda: None,
         traced: Callable[[Sequence[Message], told.BatchDone], None] | None = None,
+        archive: Archive | None = None,
     ) -> None:
         """``turn`` is called before each receive and each attempt at a batch; ``idle`` after a receive that brought
         nothing; ``traced`` after each batch, once it is durable and acknowledged. None of them may raise.
@@ -80,6 +90,7 @@ class Worker:
         self._turn = turn
         self._idle = idle
         self._traced = traced
+        self._archive = archive
         self._counts: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
         self._outages = self._patient(None)
@@ -87,9 +98,9 @@ class Worker:
     def run(self, *, drain: bool = False, max_messages: int | None = None) -> Summary:
         """Work until asked to stop, until the queue is drained, or until ``max_messages`` were received.
 
-        Raises SinkRefused or SourceRefused where a person must act, and with ``drain`` also SinkUnavailable or
-        SourceUnavailable when an outage outlasts ``DRAIN_PATIENCE_SECONDS``. Whatever happens, what was not committed
-        is still in the queue.
+        Raises SinkRefused, SourceRefused or ArchiveRefused where a person must act, and with ``drain`` also
+        SinkUnavailable, SourceUnavailable or ArchiveUnavailable when an outage outlasts ``DRAIN_PATIENCE_SECONDS``.
+        Whatever happens, what was not committed is still in the queue.
         """
         started = self._clock.monotonic()
         self._outages = self._patient(DRAIN_PATIENCE_SECONDS if drain else None)
@@ -132,6 +143,9 @@ class Worker:
         """
         started = self._clock.monotonic()
         self._counts["received"] += len(messages)
+        if not self._archived(messages):
+            self._release(messages)
+            return
         done = self._outages.outlast(
             "database",
             lambda: process(messages, self._steps),
@@ -143,6 +157,18 @@ class Worker:
             return
         self._source.acknowledge(decide(done.outcomes, release_after_seconds=self._release_after_seconds))
         self._tell(messages, done, self._clock.monotonic() - started)
+
+    def _archived(self, messages: Sequence[Message]) -> bool:
+        """Whether the batch may be loaded: it is in the archive, where there is one. An archive that is away is borne
+        as the database is, before it is asked for anything.
+        """
+        archive = self._archive
+        if archive is None:
+            return True
+        kept = self._outages.outlast(
+            "archive", lambda: archive.keep(messages), opened=self._source.pause, closed=self._source.resume
+        )
+        return kept is True
 
     def _release(self, messages: Sequence[Message]) -> None:
         self._counts["released"] += len(messages)

@@ -99,9 +99,8 @@ class Invocation:
 
     def _process(self, messages: Sequence[Message]) -> None:
         started = self._clock.monotonic()
-        done = self._attempted(messages)
-        seconds = self._clock.monotonic() - started
-        self._slowest_ms = max(self._slowest_ms, seconds * 1_000)
+        done = self._attempted(messages, started=started)
+        seconds = self._took(since=started)
         self._durable.update(decide(done.outcomes).delete)
         account = account_of(done.outcomes)
         for name in ("loaded", "duplicates", "quarantined"):
@@ -109,15 +108,23 @@ class Invocation:
         for event in events_of(messages, done, account, seconds=seconds, now_ms=self._clock.now_ms()):
             self._events.emit(event)
 
-    def _attempted(self, messages: Sequence[Message]) -> Processed:
+    def _attempted(self, messages: Sequence[Message], *, started: float) -> Processed:
         for attempt in range(1, ATTEMPTS):
             try:
                 return process(messages, self._steps)
             except SinkUnavailable as error:
+                # What failed by a limit on waiting fails so again, and as late.
+                self._took(since=started)
                 if not self._has_time():
                     raise
                 self._events.emit(outage("database", error, attempt=attempt, retry_in_seconds=0))
         return process(messages, self._steps)
+
+    def _took(self, *, since: float) -> float:
+        """Seconds that something took, which the next may take too."""
+        seconds = self._clock.monotonic() - since
+        self._slowest_ms = max(self._slowest_ms, seconds * 1_000)
+        return seconds
 
     def _has_time(self) -> bool:
         return self._remaining_ms() >= MARGIN_MS + self._slowest_ms

@@ -13,16 +13,19 @@ from contextlib import ExitStack
 from typing import Protocol, Self
 
 from sofetch import __version__
-from sofetch.aws_lambda.batch import Invocation
+from sofetch.aws_lambda.batch import MARGIN_MS, Invocation
 from sofetch.aws_lambda.metrics import Metrics, emf_line
 from sofetch.aws_lambda.places import with_connection_strings
 from sofetch.decode import compile_decoder
+from sofetch.drift import DriftKeeper
+from sofetch.errors import ConfigError
 from sofetch.events import Events, WorkerStarted
 from sofetch.keys import load_keyrings
 from sofetch.keys.recovery import load_recovery_public_key
+from sofetch.load.drift import note_drift
 from sofetch.load.dsn import resolve_dsn, resolve_vault_dsn
 from sofetch.load.postgres import PostgresSink
-from sofetch.load.vault import VaultStore
+from sofetch.load.vault.store import VaultStore
 from sofetch.mask import compile_masker
 from sofetch.pipeline import Steps
 from sofetch.ports import Clock
@@ -56,6 +59,7 @@ class Function:
         stores: list[PostgresSink | VaultStore],
         clock: Clock,
         events: Events,
+        drift: DriftKeeper,
         closing: ExitStack,
     ) -> None:
         self._settings = settings
@@ -63,6 +67,7 @@ class Function:
         self._stores = stores
         self._clock = clock
         self._events = events
+        self._drift = drift
         self._closing = closing
         self._used_ms = clock.now_ms()
 
@@ -72,11 +77,17 @@ class Function:
 
         Raises ConfigError, KeyringError, SinkRefused or SinkUnavailable.
         """
+        if settings.archive.to is not None:
+            raise ConfigError(
+                "[archive] is set, and a function on Lambda writes no archive",
+                hint="drop [archive] from its configuration, or let `sofetch run` consume this queue",
+            )
         environ = with_connection_strings(environ, settings.keys)
         rings, recovery = load_keyrings(settings.keys, environ=environ), load_recovery_public_key(settings.vault)
         masker = compile_masker(settings, rings, recovery=recovery)
         with ExitStack() as opened:
-            sink = PostgresSink(settings, dsn=resolve_dsn(settings.sink, environ=environ))
+            dsn = resolve_dsn(settings.sink, environ=environ)
+            sink = PostgresSink(settings, dsn=dsn)
             opened.callback(sink.close)
             sink.prepare(masker.fingerprints())
             stores: list[PostgresSink | VaultStore] = [sink]
@@ -89,6 +100,8 @@ class Function:
             unwrap = compile_unwrapper(settings, open_store=open_object_store)
             if unwrap is not None:
                 opened.callback(unwrap.close)
+            drift = DriftKeeper(lambda found: note_drift(settings, found, dsn=dsn), clock=clock, events=events)
+            events.listen(drift)
             events.emit(
                 WorkerStarted(
                     pipeline=settings.pipeline_name,
@@ -103,6 +116,7 @@ class Function:
                 stores=stores,
                 clock=clock,
                 events=events,
+                drift=drift,
                 closing=opened.pop_all(),
             )
 
@@ -124,6 +138,7 @@ class Function:
         started = self._clock.monotonic()
         try:
             failures = invocation.run(event)
+            self._note_drift(context)
         finally:
             self._used_ms = self._clock.now_ms()
             self._print(invocation, self._clock.monotonic() - started)
@@ -141,6 +156,13 @@ class Function:
                 store.close()
             else:
                 store.revive()
+
+    def _note_drift(self, context: Context) -> None:
+        """Write down what drifted, if that cannot use up the invocation's time: what is durable would come again."""
+        sink = self._settings.sink
+        longest_seconds = sink.connect_timeout_seconds + sink.lock_timeout_seconds
+        if context.get_remaining_time_in_millis() >= MARGIN_MS + longest_seconds * 1_000:
+            self._drift.write()
 
     def _print(self, invocation: Invocation, seconds: float) -> None:
         counts = invocation.counts

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Any, Final
 
+from sofetch.aws_region import regional
 from sofetch.config import load_config
 from sofetch.config.load import CONFIG_VARIABLE, MAX_FILE_BYTES, load_content
 from sofetch.errors import ConfigError
@@ -91,7 +92,7 @@ def _asked(service: str, read: Callable[[Any], Any], *, place: str, action: str)
         user_agent_extra="sofetch",
     )
     try:
-        with closing(botocore.session.get_session().create_client(service, config=config)) as client:
+        with closing(regional(botocore.session.get_session()).create_client(service, config=config)) as client:
             return read(client)
     except Exception as error:  # noqa: BLE001  # botocore lets through what urllib3 and sockets raise, too
         why = _why(error)

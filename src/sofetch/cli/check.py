@@ -6,11 +6,12 @@ Owns the order of the checks and the verdict. It changes nothing, in the queue o
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
+from msgspec import structs
 
 from sofetch.cli.findings import finding_lines
 from sofetch.cli.frame import KEY_ENV, OVERRIDE_ENV, QUEUE_ENV, SINK_ENV, VAULT_ENV, Frame, command
@@ -25,18 +26,19 @@ if TYPE_CHECKING:
 
 @command(
     "check",
-    example="sofetch check\nsofetch check --offline -c staging.toml",
+    example="sofetch check\nsofetch check --offline -c staging.toml\nsofetch check --config-only",
     environment=(KEY_ENV, SINK_ENV, VAULT_ENV, QUEUE_ENV, OVERRIDE_ENV),
 )
 @click.option("--offline", is_flag=True, help="Check the configuration and the keys only.")
-def check(frame: Frame, *, offline: bool) -> None:
-    """Check the configuration, then try everything it names: keys, queue, buckets, database, vault.
+@click.option("--config-only", is_flag=True, help="Check the configuration only, as where there are no keys.")
+def check(frame: Frame, *, offline: bool, config_only: bool) -> None:
+    """Check the configuration, then try everything it names: keys, queue, buckets, database, archive, vault.
 
     Each finding says what to do about it: ✓ is right, ! is worth a look, ✗ keeps `sofetch run` from working. Exits
     with 5 if there is one ✗. Nothing is changed, and no message is taken.
     """
     found: list[Finding] = []
-    for finding in _findings(frame, offline=offline):
+    for finding in _findings(frame, offline=offline, config_only=config_only):
         found.append(finding)
         for line in finding_lines([finding]):
             frame.say(line)
@@ -46,28 +48,50 @@ def check(frame: Frame, *, offline: bool) -> None:
         listed = [msgspec.to_builtins(finding) for finding in found]
         frame.data({"ok": errors == 0, "errors": errors, "warnings": warnings, "findings": listed})
     frame.say()
-    frame.say(_verdict(errors, warnings))
+    frame.say(_verdict(errors, warnings, what="the configuration" if config_only else "`sofetch run`"))
     if errors:
         raise click.exceptions.Exit(ExitCode.FINDINGS)
 
 
-def _findings(frame: Frame, *, offline: bool) -> Iterator[Finding]:
+def _findings(frame: Frame, *, offline: bool, config_only: bool) -> Iterator[Finding]:
     linted = _guarded("configuration", lambda: _lint(frame))
     yield from linted
     if any(finding.severity == "error" for finding in linted):
         return
-    settings = frame.settings()
+    configured = frame.pipelines()
+    if len(configured.pipelines) > 1:
+        yield _together(configured.pipelines)
+    for settings in configured.pipelines:
+        for finding in _findings_of(settings, offline=offline, config_only=config_only):
+            where = f"{settings.pipeline_name}: {finding.where}" if configured.several else finding.where
+            yield structs.replace(finding, where=where)
+
+
+def _findings_of(settings: Settings, *, offline: bool, config_only: bool) -> Iterator[Finding]:
     yield _described(settings)
+    if config_only:
+        return
     yield from _guarded("keys", lambda: _check_keys(settings))
     if not offline:
         yield from _guarded("queue", lambda: _check_queue(settings))
         if settings.unwrap.s3_buckets:
             yield from _guarded("buckets", lambda: _check_buckets(settings))
         yield from _guarded("database", lambda: _check_database(settings))
+    if settings.archive.to is not None:
+        yield from _guarded("archive", lambda: _check_archive(settings, offline=offline))
     if settings.keeps_values:
         yield from _guarded("vault", lambda: _check_recovery_key(settings))
         if not offline:
             yield from _guarded("vault", lambda: _check_vault(settings))
+
+
+def _together(several: Sequence[Settings]) -> Finding:
+    """What they may hold at once: the limits are each pipeline's own, and the memory is one."""
+    held = sum(one.source.max_in_flight_bytes for one in several)
+    messages = sum(one.source.max_in_flight for one in several)
+    most = f"{messages:,} messages and {held / 1_048_576:,.0f} MiB of bodies"
+    what = f"{count(len(several), 'pipeline')}: together they hold up to {most}"
+    return Finding(severity="ok", code="pipelines_together", where="configuration", what=what)
 
 
 def _lint(frame: Frame) -> list[Finding]:
@@ -79,6 +103,8 @@ def _lint(frame: Frame) -> list[Finding]:
 def _described(settings: Settings) -> Finding:
     masked = [column.name for column in settings.column if column.mask is not None]
     what = f"{count(len(settings.column), 'column')}, {len(masked):,} masked ({', '.join(masked) or 'none'})"
+    if settings.drift.collect_into is not None and settings.drift.unknown_fields == "collect":
+        what += f"; fields that none reads are collected into {settings.drift.collect_into}, as tokens"
     return Finding(severity="ok", code="config_valid", where="configuration", what=what)
 
 
@@ -117,7 +143,7 @@ def _check_buckets(settings: Settings) -> list[Finding]:
 
 def _check_database(settings: Settings) -> list[Finding]:
     from sofetch.load.dsn import resolve_dsn
-    from sofetch.load.inspect import check_sink
+    from sofetch.load.setup.inspect import check_sink
 
     dsn = resolve_dsn(settings.sink, environ=os.environ)
     found = check_sink(settings, dsn=dsn)
@@ -128,8 +154,8 @@ def _check_database(settings: Settings) -> list[Finding]:
 
 def _check_key_use(settings: Settings, dsn: str) -> list[Finding]:
     from sofetch.keys import load_keyrings
-    from sofetch.load.key_check import check_key_use
-    from sofetch.load.kids import check_kids
+    from sofetch.load.rotation.kids import check_kids
+    from sofetch.load.setup.key_check import check_key_use
     from sofetch.mask import compile_masker
 
     try:
@@ -150,18 +176,33 @@ def _check_recovery_key(settings: Settings) -> list[Finding]:
     return [Finding(severity="ok" if key else "error", code="vault_key", where="vault", what=what)]
 
 
+def _check_archive(settings: Settings, *, offline: bool) -> list[Finding]:
+    from contextlib import closing
+
+    from sofetch.archive.place import open_place
+    from sofetch.keys.archive import load_archive_public_key
+
+    key = load_archive_public_key(settings.archive)
+    what = f"messages are sealed for archive key {key.id.hex()}"
+    found = [Finding(severity="ok", code="archive_sealed", where="archive", what=what)]
+    if offline:
+        return found
+    with closing(open_place(settings.archive)) as place:
+        return [*found, place.check()]
+
+
 def _check_vault(settings: Settings) -> list[Finding]:
     from sofetch.load.dsn import resolve_vault_dsn
-    from sofetch.load.vault_schema import check_vault
+    from sofetch.load.vault.schema import check_vault
 
     return check_vault(resolve_vault_dsn(settings, environ=os.environ), limits=settings.sink)
 
 
-def _verdict(errors: int, warnings: int) -> str:
+def _verdict(errors: int, warnings: int, *, what: str) -> str:
     if errors:
-        return click.style(
-            f"{count(errors, 'error')}, {count(warnings, 'warning')}: `sofetch run` would not work", bold=True
-        )
-    if warnings:
-        return click.style(f"{count(warnings, 'warning')}, no error: `sofetch run` would work", bold=True)
-    return click.style("all is well: `sofetch run` would work", bold=True)
+        text = f"{count(errors, 'error')}, {count(warnings, 'warning')}: {what} would not work"
+    elif warnings:
+        text = f"{count(warnings, 'warning')}, no error: {what} would work"
+    else:
+        text = f"all is well: {what} would work"
+    return click.style(text, bold=True)

@@ -30,13 +30,16 @@ _ROWS_SHOWN = 5
 _REPEATS_SHOWN = 3
 
 
-@command("demo", example="sofetch demo\nsofetch demo --keep --messages 1000", config=False)
+@command("demo", example="sofetch demo\nsofetch demo --keep --messages 1000\nsofetch demo --console", config=False)
 @click.option("--keep", is_flag=True, help="Keep the servers until Ctrl-C, to look further.")
+@click.option(
+    "--console", "with_console", is_flag=True, help="Keep it up, with a worker, new messages and the console."
+)
 @click.option(
     "--messages", type=click.IntRange(20, 10_000), default=100, show_default=True, metavar="N", help="Messages to send."
 )
 @click.option("--seed", type=int, default=7, show_default=True, metavar="S", help="The same seed, the same messages.")
-def demo(frame: Frame, *, keep: bool, messages: int, seed: int) -> None:
+def demo(frame: Frame, *, keep: bool, with_console: bool, messages: int, seed: int) -> None:
     """Watch messages go from a queue into a masked table.
 
     Starts a Postgres and an SQS server of its own, sends example logins, loads them, kills a worker on the way to show
@@ -45,6 +48,10 @@ def demo(frame: Frame, *, keep: bool, messages: int, seed: int) -> None:
     """
     from sofetch.cli import staged
 
+    if with_console:
+        from sofetch.cli.console import require_extra
+
+        require_extra()
     began = time.monotonic()
     tell = _Teller(frame)
     tell.title(f"sofetch demo: {messages:,} logins, from a queue to a masked table")
@@ -72,7 +79,11 @@ def demo(frame: Frame, *, keep: bool, messages: int, seed: int) -> None:
         if frame.json:
             frame.data(_as_json(stage, committed, summary, result, governed, seconds=seconds))
         _tell_onwards(tell)
-        if keep:
+        if with_console:
+            from sofetch.cli.flowing import hold
+
+            hold(stage, seed=seed)
+        elif keep:
             _hold(stage)
     tell.say()
     tell.say(f"Done in {duration(seconds)}. The servers are stopped and their folder is gone.")
@@ -226,6 +237,7 @@ def _tell_onwards(tell: _Teller) -> None:
     tell.heading("Look further, and point it at yours", mark="→")
     steps = (
         ("sofetch demo --keep", "keeps it up, with a psql line"),
+        ("sofetch demo --console", "keeps it up, on a web page"),
         ("sofetch init --from-queue --queue Q --table T", "writes sofetch.toml"),
         ("sofetch keys new -o keyring.json", "makes your key"),
         ("sofetch check", "tries all that is named"),

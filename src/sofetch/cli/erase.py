@@ -47,9 +47,9 @@ def erase(
     values ([erasure] mode); their quarantined messages are deleted. It cannot be undone. An erasure that was cut off is
     run again.
 
-    The receipt names the subject by a fingerprint alone, and says what this cannot reach: backups, and messages still
-    in the queue. A VALUE on the command line stays in the shell's history: prefer -. Exit code 5 if something could not
-    be examined.
+    The receipt names the subject by a fingerprint alone, and says what this cannot reach: backups, messages still in
+    the queue, and in mode randomise the column that collects unknown fields ([drift]). A VALUE on the command line
+    stays in the shell's history: prefer -. Exit code 5 if something could not be examined.
     """
     by = asked_by(actor=actor, purpose=purpose, ticket=ticket)
     settings = frame.settings()
@@ -86,7 +86,11 @@ def _confirm(settings: Settings, *, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise click.UsageError("nobody is there to confirm: add --yes, or see first with --dry-run")
     tables = ", ".join([settings.sink.table, *(table.name for table in settings.erasure.table)])
+    from sofetch.governance.erasure import left_collected
+
     what = "delete their rows" if settings.erasure.mode == "delete" else "put random values into their rows"
+    if (column := left_collected(settings)) is not None:
+        what += f" (not into {terminal_safe(column)}, which stays as it is)"
     click.confirm(f"Destroy this subject's keys and {what} in {tables}? It cannot be undone.", abort=True, err=True)
 
 

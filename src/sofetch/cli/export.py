@@ -20,7 +20,7 @@ from sofetch.cli.text import count, to_json
 from sofetch.errors import ConfigError
 
 if TYPE_CHECKING:
-    from sofetch.load.quarantine import SealedEntry
+    from sofetch.load.quarantine.entries import SealedEntry
 
 
 @command(
@@ -42,8 +42,8 @@ def export(frame: Frame, *, keys: tuple[str, ...], reasons: tuple[str, ...], eve
     the keyring opens it. The entries stay in quarantine. An existing file is not touched.
     """
     from sofetch.load.dsn import resolve_dsn
-    from sofetch.load.quarantine import read_sealed
-    from sofetch.load.quarantine_selection import Selection
+    from sofetch.load.quarantine.entries import read_sealed
+    from sofetch.load.quarantine.selection import Selection
 
     chosen = selection(keys, reasons, other=everything, other_name="--all")
     if chosen is None and not everything:

@@ -11,13 +11,16 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from sofetch.cli.text import terminal_safe, to_json
 
 if TYPE_CHECKING:
+    from sofetch.config import Configured
     from sofetch.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -45,14 +48,23 @@ class Frame:
     """What the shared options said. One for each call of the command line; the root makes it."""
 
     config: str | None = None
+    pipeline: str | None = None
     json: bool = False
     quiet: bool = False
 
     def settings(self) -> Settings:
-        """The configuration, read and checked. Raises ConfigError."""
+        """The configuration of the one pipeline that is meant, read and checked. Raises ConfigError."""
         from sofetch.config import load_config
 
-        return load_config(self.config, environ=os.environ)
+        return load_config(self.config, environ=os.environ, pipeline=self.pipeline)
+
+    def pipelines(self, names: Sequence[str] = ()) -> Configured:
+        """All pipelines of the configuration, or those of these names and of --pipeline. Raises ConfigError."""
+        from sofetch.config import Configured, load_pipelines
+
+        found = load_pipelines(self.config, environ=os.environ)
+        chosen = [*names, *([self.pipeline] if self.pipeline is not None else [])]
+        return Configured(found.named(chosen), found.several)
 
     def say(self, text: str = "") -> None:
         """One line for people, to stdout. Nothing with --json, whose stdout is JSON alone."""
@@ -137,11 +149,45 @@ def group(
     return declare
 
 
+def command_with_members(
+    name: str, *, example: str, environment: Sequence[Mapping[str, str]] = ()
+) -> Callable[[Callable[..., Any]], DocumentedGroup]:
+    """Declare a command that does something by itself and has members too. It is given the Frame first.
+
+    Its own options are not its members': given before one, they are a usage error and not ignored.
+    """
+
+    def declare(function: Callable[..., Any]) -> DocumentedGroup:
+        known = _environment(environment, config=True)
+        make = click.group(name, cls=DocumentedGroup, example=example, environment=known, invoke_without_command=True)
+        made = make(click.pass_context(_unless_member(function)))
+        shared_options()(made)
+        return made
+
+    return declare
+
+
+def _unless_member(function: Callable[..., Any]) -> Callable[..., None]:
+    """The function itself where no member is called; else nothing, but for options that would be lost."""
+
+    @wraps(function)
+    def run(ctx: click.Context, **options: Any) -> None:
+        if ctx.invoked_subcommand is None:
+            function(ctx.obj, **options)
+            return
+        for parameter in ctx.command.params:
+            if ctx.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE and parameter.expose_value:
+                what = f"{parameter.opts[0]} says nothing to `{ctx.command_path} {ctx.invoked_subcommand}`"
+                raise click.UsageError(what, ctx)
+
+    return run
+
+
 def shared_options(*, config: bool = True, as_json: bool = True) -> Callable[[F], F]:
     """The options of the frame. They may stand before or after the subcommand; after it wins."""
     options = []
     if config:
-        options.append(_CONFIG_OPTION)
+        options += [_CONFIG_OPTION, _PIPELINE_OPTION]
     if as_json:
         options.append(_JSON_OPTION)
     options += [_QUIET_OPTION, _NO_COLOR_OPTION]
@@ -185,7 +231,14 @@ _CONFIG_OPTION = click.option(
     metavar="FILE",
     expose_value=False,
     callback=_keep("config"),
-    help="Configuration. Default: $SOFETCH_CONFIG, else ./sofetch.toml.",
+    help="Configuration, or a directory of them. Default: $SOFETCH_CONFIG, else ./sofetch.toml.",
+)
+_PIPELINE_OPTION = click.option(
+    "--pipeline",
+    metavar="NAME",
+    expose_value=False,
+    callback=_keep("pipeline"),
+    help="Which pipeline, where the configuration holds several.",
 )
 _JSON_OPTION = click.option(
     "--json", is_flag=True, expose_value=False, callback=_keep("json"), help="Print JSON; errors too."

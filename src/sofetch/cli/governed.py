@@ -17,7 +17,7 @@ from sofetch.errors import KeyringError
 if TYPE_CHECKING:
     from sofetch.governance import erasure, recovery
     from sofetch.load.audit import AuditTable
-    from sofetch.load.vault import VaultStore
+    from sofetch.load.vault.store import VaultStore
     from sofetch.mask.keyring import Keyrings
     from sofetch.mask.vaulting import RecoveryKey
     from sofetch.settings import Settings
@@ -90,7 +90,7 @@ def opened_audit(settings: Settings, environ: Mapping[str, str]) -> Iterator[tup
 @contextmanager
 def _vault(settings: Settings, environ: Mapping[str, str], *, wanted: bool) -> Iterator[VaultStore | None]:
     from sofetch.load.dsn import resolve_vault_dsn
-    from sofetch.load.vault import VaultStore
+    from sofetch.load.vault.store import VaultStore
 
     if not wanted:
         yield None

@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import re
+import shlex
 from pathlib import Path
 
 import click
@@ -59,7 +60,14 @@ def init(
         text = _from_queue(queue, table=table)
     else:
         text = _from_preset(preset or "logins", queue=queue, table=table)
-    _write(frame, output, text)
+    _write(frame, output, text, tests=_tests_from(sample, from_queue=from_queue))
+
+
+def _tests_from(sample: str | None, *, from_queue: bool) -> str:
+    """How first tests of the configuration are written from the same messages, where they can be had again."""
+    if sample is None or sample == _STDOUT:
+        return "--from-queue" if from_queue else ""
+    return f"--from {shlex.quote(sample)}"
 
 
 def _from_preset(name: str, *, queue: str | None, table: str | None) -> str:
@@ -117,7 +125,7 @@ def _refuse_existing(output: str, *, force: bool) -> None:
         raise ConfigError(f"{output} exists already", hint="--force replaces it, -o names another file")
 
 
-def _write(frame: Frame, output: str, text: str) -> None:
+def _write(frame: Frame, output: str, text: str, *, tests: str) -> None:
     if output == _STDOUT:
         click.echo(text, nl=not text.endswith("\n"))
         return
@@ -129,10 +137,10 @@ def _write(frame: Frame, output: str, text: str) -> None:
         frame.data({"file": str(Path(output).resolve())})
         return
     frame.say(f"wrote {output}")
-    frame.note(_next_steps(output))
+    frame.note(_next_steps(output, tests))
 
 
-def _next_steps(output: str) -> str:
+def _next_steps(output: str, tests: str) -> str:
     chosen = "" if output == "sofetch.toml" else f" -c {output}"
     return "\n".join(
         (
@@ -144,5 +152,6 @@ def _next_steps(output: str) -> str:
             f"  4. sofetch check{chosen}",
             f"  5. sofetch schema --apply{chosen}",
             f"  6. sofetch run{chosen}",
+            *([f"Tests of it, with every value made up: sofetch test --write {tests}{chosen}"] if tests else []),
         )
     )

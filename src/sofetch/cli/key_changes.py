@@ -20,7 +20,7 @@ from sofetch.cli.text import count
 from sofetch.errors import ConfigError
 
 if TYPE_CHECKING:
-    from sofetch.load.kids import KidUse
+    from sofetch.load.rotation.kids import KidUse
     from sofetch.mask.keyring_text import KeyEntry
 
 
@@ -106,6 +106,7 @@ def destroy(
     needs = [
         *_chain_needs(chosen, entries, kid),
         *_ledger_needs(chosen, entries, kid),
+        *_oldest_needs(chosen, entries, kid),
         *_in_words(uses or []),
         *unknown,
     ]
@@ -189,12 +190,25 @@ def _ledger_needs(chosen: Chosen, entries: Sequence[KeyEntry], kid: str) -> list
     return []
 
 
+def _oldest_needs(chosen: Chosen, entries: Sequence[KeyEntry], kid: str) -> list[str]:
+    """Masks whose result names no key are made with the oldest, and nothing renews them."""
+    from sofetch.columns import OLDEST_KEY_MASKS
+    from sofetch.mask.keyring_changes import is_oldest
+
+    columns = [] if chosen.settings is None else chosen.settings.column
+    masks = sorted({column.mask for column in columns if column.mask in OLDEST_KEY_MASKS})
+    if masks and "reversible" in chosen.serves and is_oldest(entries, kid):
+        verb = "goes" if len(masks) == 1 else "go"
+        return [f"it is what {' and '.join(masks)} {verb} by: without it new rows no longer fit the stored ones"]
+    return []
+
+
 def _uses(chosen: Chosen, kid: str) -> list[KidUse] | None:
     """What the database holds under this key; None where none is configured."""
     if chosen.settings is None:
         return None
     from sofetch.load.dsn import resolve_dsn
-    from sofetch.load.rotation import kids_in_use
+    from sofetch.load.rotation.tokens import kids_in_use
 
     try:
         dsn = resolve_dsn(chosen.settings.sink, environ=os.environ)

@@ -16,7 +16,7 @@ import click
 from sofetch.cli.frame import KEY_ENV, Frame, command, group
 from sofetch.cli.key_changes import destroy, retire, rotate, wrap
 from sofetch.cli.key_place import Chosen, choose, place_options
-from sofetch.cli.recovery_key import recovery_new
+from sofetch.cli.recovery_key import archive_new, recovery_new
 from sofetch.cli.text import table
 
 if TYPE_CHECKING:
@@ -177,5 +177,5 @@ def keyring_fingerprint(keyring: Keyring) -> str:
     return keyring.primary.fingerprint(scheme="keyring", domain="primary").fingerprint[:8].hex()
 
 
-for _command in (new, recovery_new, list_, show_fingerprint, rotate, retire, destroy, wrap):
+for _command in (new, recovery_new, archive_new, list_, show_fingerprint, rotate, retire, destroy, wrap):
     keys.add_command(_command)

@@ -1,6 +1,6 @@
 """``sofetch maintain``: partitions made ahead, and those past keeping dropped, as a schedule runs it.
 
-Owns what is shown of it. What is done is ``sofetch.load.maintain``'s.
+Owns what is shown of it. What is done is ``sofetch.load.partitions.maintain``'s.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from sofetch.cli.text import count, terminal_safe
 from sofetch.errors import ExitCode
 
 if TYPE_CHECKING:
-    from sofetch.load.maintain import Maintenance
+    from sofetch.load.partitions.maintain import Maintenance
+    from sofetch.settings import Settings
 
 
 @command(
@@ -35,22 +36,30 @@ def maintain(frame: Frame, *, dry_run: bool) -> None:
 
     It takes the rights of the table's owner, never waits for a lock longer than half a second, and holds up no worker.
     If another one is under way it says so and ends with 0. It ends with 5 if something was put off: run it again.
-    A worker that has these rights does the same when it is idle.
+    A worker that has these rights does the same once an hour, in brief where it is never idle.
     """
-    from sofetch.load.dsn import resolve_dsn
-    from sofetch.load.maintain import maintain
-
-    settings = frame.settings()
-    done = maintain(settings, dsn=resolve_dsn(settings.sink, environ=os.environ), dry_run=dry_run)
+    configured = frame.pipelines()
+    done = {one.pipeline_name: _maintained(one, dry_run=dry_run) for one in configured.pipelines}
     if frame.json:
-        frame.data(msgspec.to_builtins(done) | {"complete": done.complete})
-    for line in _lines(done):
-        frame.say(terminal_safe(line))
-    if done.hint:
-        frame.note(f"  → {terminal_safe(done.hint)}")
-    if not done.complete:
+        shown = {name: msgspec.to_builtins(one) | {"complete": one.complete} for name, one in done.items()}
+        frame.data({"pipelines": shown} if configured.several else next(iter(shown.values())))
+    for name, one in done.items():
+        if configured.several:
+            frame.say(click.style(terminal_safe(name), bold=True))
+        for line in _lines(one):
+            frame.say(terminal_safe(line))
+        if one.hint:
+            frame.note(f"  → {terminal_safe(one.hint)}")
+    if not all(one.complete for one in done.values()):
         frame.note("  → run it again: a lock was in the way, or another relation has the name")
         raise click.exceptions.Exit(ExitCode.FINDINGS)
+
+
+def _maintained(settings: Settings, *, dry_run: bool) -> Maintenance:
+    from sofetch.load.dsn import resolve_dsn
+    from sofetch.load.partitions.maintain import maintain
+
+    return maintain(settings, dsn=resolve_dsn(settings.sink, environ=os.environ), dry_run=dry_run)
 
 
 def _lines(done: Maintenance) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """What may be shown of a waiting message: the row it would become, masked, or why it would not become one.
 
-Owns the rule, and fails closed: a masked column is shown masked, or hidden if there is no keyring; a field that no
-column names is only counted; a body is given in the clear only if that was asked for.
+Owns the rule, and fails closed: a masked or collecting column is shown masked, or hidden if there is no keyring; a
+field that no column names is only counted; a body is given in the clear only if that was asked for.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ def _masked(
     """Rows by message id, and what could not be masked."""
     names = [column.name for column in settings.column]
     if keyring is None:
-        masked_at = [column.mask is not None for column in settings.column]
+        collecting = settings.drift.collect_into
+        masked_at = [column.mask is not None or column.name == collecting for column in settings.column]
         hidden = {
             record.message.id: [HIDDEN if hide else value for hide, value in zip(masked_at, record.values, strict=True)]
             for record in records
@@ -106,7 +107,8 @@ def _clear(message: Message) -> Peeked:
 
 def _named_fields(settings: Settings) -> frozenset[str | int]:
     """First parts of the paths that columns are filled from."""
-    paths = [column.from_ or column.name for column in settings.column if column.value is None]
+    reading = [column for column in settings.column if column.name != settings.drift.collect_into]
+    paths = [column.from_ or column.name for column in reading if column.value is None]
     return frozenset(parse_path(path)[0] for path in paths)
 
 

@@ -1,4 +1,4 @@
-"""The live line of a terminal: how far a run or a send has come.
+"""The live line of a terminal: how far a send or a rotation has come.
 
 Owns what moves on the screen, with rich, which is imported here and nowhere else. It goes to stderr; log lines pass
 above it.
@@ -8,68 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from sofetch.cli.text import count, duration
-from sofetch.events import BatchDone, Event, Outage, Recovered
-from sofetch.ports import Clock
+from sofetch.cli.text import count
 
 if TYPE_CHECKING:
-    from sofetch.load.rotation import Progress
-
-
-class RunProgress:
-    """A listener for events that keeps one line of counts up to date while it is entered."""
-
-    def __init__(self, *, clock: Clock, console: Console | None = None) -> None:
-        self._clock = clock
-        self._started = clock.monotonic()
-        self._loaded = self._duplicates = self._quarantined = 0
-        self._state = ""
-        self._live = Live(
-            get_renderable=self.line,
-            console=console or Console(stderr=True),
-            refresh_per_second=5,
-            transient=True,
-            redirect_stdout=False,
-        )
-
-    def __call__(self, event: Event) -> None:
-        """Take notice of an event."""
-        match event:
-            case BatchDone():
-                self._loaded += event.loaded
-                self._duplicates += event.duplicates
-                self._quarantined += event.quarantined
-            case Outage():
-                self._state = f"the {event.dependency} is away, attempt {event.attempt}"
-            case Recovered():
-                self._state = ""
-            case _:
-                pass
-
-    def __enter__(self) -> Self:
-        self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._live.stop()
-
-    def line(self) -> Text:
-        """The line as it is now."""
-        seconds = self._clock.monotonic() - self._started
-        parts = [f"{self._loaded:,} loaded", f"{self._quarantined:,} quarantined"]
-        if self._duplicates:
-            parts.append(count(self._duplicates, "duplicate"))
-        parts.append(duration(seconds))
-        return Text("  ".join([*parts, self._state or "Ctrl-C drains and stops"]).rstrip(), style="dim")
+    from sofetch.load.rotation.tokens import Progress
 
 
 Told = Callable[[int], None]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sofetch.governance.audit import Detail
     from sofetch.governance.quarantine import Purged
     from sofetch.governance.request import Purpose
-    from sofetch.load.quarantine_selection import Selection
+    from sofetch.load.quarantine.selection import Selection
     from sofetch.settings import Settings
 
 _EXAMPLE = """\
@@ -61,8 +61,8 @@ def purge(
     Given for expired entries, they are audited too. An audit row needs the keyring.
     """
     from sofetch.load.dsn import resolve_dsn
-    from sofetch.load.quarantine import count_quarantine
-    from sofetch.load.quarantine_selection import Selection
+    from sofetch.load.quarantine.entries import count_quarantine
+    from sofetch.load.quarantine.selection import Selection
 
     chosen = selection(keys, reasons, other=expired, other_name="--expired") or Selection(expired=True)
     by = asked_by(actor=actor, purpose=purpose, ticket=ticket) if purpose or ticket else None
@@ -82,7 +82,7 @@ def purge(
 def _purge(settings: Settings, chosen: Selection, by: Purpose | None, what: dict[str, Detail] | None) -> Purged:
     from sofetch.governance import quarantine
     from sofetch.load.dsn import resolve_dsn
-    from sofetch.load.quarantine import purge_quarantine
+    from sofetch.load.quarantine.entries import purge_quarantine
 
     def destroy() -> int:
         return purge_quarantine(settings, chosen, dsn=resolve_dsn(settings.sink, environ=os.environ))
@@ -98,7 +98,7 @@ def _purge(settings: Settings, chosen: Selection, by: Purpose | None, what: dict
 
 def _selected(chosen: Selection) -> dict[str, Detail]:
     """For the audit. What is no key was typed by someone: it is not repeated there."""
-    from sofetch.load.quarantine_selection import as_key
+    from sofetch.load.quarantine.selection import as_key
 
     return {
         "keys": [str(key) for name in chosen.names if (key := as_key(name))] if chosen.names is not None else None,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -18,15 +17,16 @@ from sofetch.cli.export import export
 from sofetch.cli.frame import KEY_ENV, OVERRIDE_ENV, SINK_ENV, Frame, command, group
 from sofetch.cli.purge import purge
 from sofetch.cli.replay import replay
+from sofetch.cli.requests import requests
 from sofetch.cli.reveal import described, entry_as_json, show_body
 from sofetch.cli.selected import reason_option
-from sofetch.cli.text import count, duration, shown, table
+from sofetch.cli.text import ago, count, shown, table
 from sofetch.clock import SystemClock
 from sofetch.errors import ConfigError
 from sofetch.record import Reason
 
 if TYPE_CHECKING:
-    from sofetch.load.quarantine import Quarantined
+    from sofetch.load.quarantine.entries import Quarantined
 
 
 @group(
@@ -38,7 +38,7 @@ def quarantine() -> None:
     """Show, replay, export and purge the messages that did not fit.
 
     A message goes to quarantine when it can never become a row: it is not JSON, misses a required field, or the
-    database refuses its values. Its body is kept encrypted until it expires.
+    database refuses its values. Its body is kept encrypted until it is replayed or purged.
     """
 
 
@@ -56,7 +56,7 @@ def list_(frame: Frame, *, reasons: tuple[str, ...], limit: int) -> None:
     body may be purged.
     """
     from sofetch.load.dsn import resolve_dsn
-    from sofetch.load.quarantine import list_quarantine
+    from sofetch.load.quarantine.entries import list_quarantine
 
     settings = frame.settings()
     dsn = resolve_dsn(settings.sink, environ=os.environ)
@@ -91,7 +91,7 @@ def show(frame: Frame, *, key: str, reveal: bool, actor: str | None, purpose: st
     standard output alone. Where [recovery] approvals asks for others' approval, no body is revealed.
     """
     from sofetch.load.dsn import resolve_dsn
-    from sofetch.load.quarantine import show_quarantine
+    from sofetch.load.quarantine.entries import show_quarantine
 
     by = asked_by(actor=actor, purpose=purpose, ticket=ticket) if reveal else None
     settings = frame.settings()
@@ -107,7 +107,7 @@ def show(frame: Frame, *, key: str, reveal: bool, actor: str | None, purpose: st
     frame.say("\n\n".join("\n".join(described(entry)) for entry in entries))
 
 
-for member in (list_, show, replay, export, purge):
+for member in (list_, show, replay, export, purge, requests):
     quarantine.add_command(member)
 
 
@@ -128,11 +128,5 @@ def _cause(entry: Quarantined) -> tuple[str, str]:
 
 
 def _row(entry: Quarantined, now: float) -> list[object]:
-    first, last = (_ago(moment, now) for moment in (entry.first_seen, entry.last_seen))
+    first, last = (ago(moment, now) for moment in (entry.first_seen, entry.last_seen))
     return [str(entry.key), entry.attempts, first, last, entry.expires_at.date()]
-
-
-def _ago(moment: datetime, now: float) -> str:
-    """In one unit, so that a line stays short."""
-    amount, unit = duration(max(0.0, now - moment.timestamp())).split(" ")[:2]
-    return f"{amount} {unit}"

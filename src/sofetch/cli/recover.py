@@ -93,7 +93,7 @@ def recover(
 
     Where [recovery] approvals asks for others' approval, --prepare writes a request, each approver reads it and signs
     it with --approve, and --request runs it: once, and before it ends. An encrypted address carries no proof: under a
-    wrong key it opens to a wrong address.
+    wrong key it opens to a wrong address. So does a value of mask fpe, whose column --column must name.
     """
     _refuse_mixed(
         prepare=prepare,

@@ -48,7 +48,7 @@ def replay(
     first refusal. Exit code 5 if something still does not fit, 4 if a body does not open with this keyring.
     """
     from sofetch import replay as replaying
-    from sofetch.load.quarantine_selection import Selection
+    from sofetch.load.quarantine.selection import Selection
 
     chosen = selection(keys, reasons, other=everything, other_name="--all")
     if chosen is None and not everything:

@@ -107,7 +107,7 @@ def _as_json(made: PrivacyReport) -> dict[str, object]:
 
 
 def _lines(made: PrivacyReport, width: int) -> list[str]:
-    from sofetch.report.words import METHOD, headline
+    from sofetch.report.words import METHOD, headline, limits
 
     examined = count(made.rows, "row")
     if made.sampled:
@@ -119,7 +119,9 @@ def _lines(made: PrivacyReport, width: int) -> list[str]:
     verdict = headline(made)
     colour = {"ok": "green", "warning": "yellow", "error": "red"}[verdict.severity]
     lines += ["", click.style(verdict.what, fg=colour, bold=True)]
-    return [*lines, *textwrap.wrap(METHOD[-2], width)]
+    for sentence in (METHOD[-2], *limits(made)[len(METHOD) :]):
+        lines += textwrap.wrap(sentence, width)
+    return lines
 
 
 def _table(made: PrivacyReport, width: int) -> list[str]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sofetch.cli.frame import Frame
     from sofetch.governance.quarantine import Revealed
     from sofetch.governance.request import Purpose
-    from sofetch.load.quarantine import Quarantined
+    from sofetch.load.quarantine.entries import Quarantined
     from sofetch.settings import Settings
 
 
@@ -74,8 +74,8 @@ def show_body(frame: Frame, settings: Settings, entries: Sequence[Quarantined], 
 def _reveal(settings: Settings, entry: Quarantined, by: Purpose) -> Revealed:
     from sofetch.governance.quarantine import SealedBody, reveal
     from sofetch.load.dsn import resolve_dsn
-    from sofetch.load.quarantine import read_sealed
-    from sofetch.load.quarantine_selection import Selection
+    from sofetch.load.quarantine.entries import read_sealed
+    from sofetch.load.quarantine.selection import Selection
 
     with opened_audit(settings, os.environ) as (rings, audit):
         dsn = resolve_dsn(settings.sink, environ=os.environ)

@@ -35,19 +35,25 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("keys", "sofetch.cli.keys:keys", "Make the keys that the tokens are made with."),
         Entry("check", "sofetch.cli.check:check", "Try everything that the configuration names."),
         Entry("schema", "sofetch.cli.schema:schema", "Print or apply the DDL."),
+        Entry("test", "sofetch.cli.test:test", "Run the tests kept beside the configuration."),
     ),
     "Move data": (
         Entry("run", "sofetch.cli.run:run", "Move messages from the queue into the table."),
+        Entry("archive", "sofetch.cli.archive:archive", "Show, check and expire the archive of messages."),
+        Entry("backfill", "sofetch.cli.backfill:backfill", "Load an archive, or files, into the table."),
+        Entry("verify", "sofetch.cli.verify:verify", "Hold what was sent against what is there."),
         Entry("maintain", "sofetch.cli.maintain:maintain", "Make and drop partitions, by a schedule."),
         Entry("rotate", "sofetch.cli.rotate:rotate", "Upgrade stored tokens to the newest key."),
         Entry("dlq", "sofetch.cli.dlq:dlq", "Show a dead-letter queue and send it round again."),
         Entry("send", "sofetch.cli.send:send", "Put lines of JSON on the queue."),
     ),
     "Look": (
+        Entry("top", "sofetch.cli.top:top", "Watch running workers: rates, backlog, outages."),
         Entry("peek", "sofetch.cli.peek:peek", "Show what waits in the queue, masked."),
         Entry("show", "sofetch.cli.show:show", "Show the table: rows, counts, duplicates."),
         Entry("quarantine", "sofetch.cli.quarantine:quarantine", "Show, replay and purge what did not fit."),
         Entry("token", "sofetch.cli.token:token", "Print the token of a value, to look it up."),
+        Entry("console", "sofetch.cli.console:console", "Show charts, quarantine and duplicates on a web page."),
         Entry("scan", "sofetch.cli.scan:scan", "Find personal data in a file or a queue."),
         Entry("report", "sofetch.cli.report:report", "Report on a table's privacy."),
     ),
@@ -58,7 +64,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
     ),
     "About": (
         Entry("settings", "sofetch.cli.settings:settings", "List every setting and its environment variable."),
-        Entry("completion", "sofetch.cli.about:completion", "Print the completion script of a shell."),
+        Entry("completion", "sofetch.cli.completion:completion", "Install the completion of a shell."),
         Entry("version", "sofetch.cli.about:version", "Print the version of sofetch and what it stands on."),
     ),
 }
@@ -130,7 +136,7 @@ EXIT_CODES = {
     "0": "done",
     "1": "a fault of sofetch",
     "2": "the command or the configuration is wrong",
-    "3": "the queue or the database does not answer or refuses",
+    "3": "the queue, the database or the archive does not answer or refuses",
     "4": "keys are missing or wrong",
     "5": "it is done, and not all is well: a finding, a broken audit, a token not recovered",
     "130": "interrupted",
@@ -148,9 +154,9 @@ def load(entry: Entry) -> click.Command:
 
 def _version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
     if value:
-        from sofetch import __version__
+        from sofetch.build import version_line
 
-        click.echo(f"sofetch {__version__}")
+        click.echo(version_line())
         ctx.exit()
 
 
@@ -164,7 +170,12 @@ def _survive_any_encoding() -> None:
 @click.group("sofetch", cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @shared_options()
 @click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="Print the version and its build.",
 )
 def root() -> None:
     """Move events that hold personal data from Amazon SQS into Postgres, pseudonymised on the way.

@@ -1,6 +1,6 @@
 """``sofetch rotate``: stored tokens become the newest key's, table by table, while workers run.
 
-Owns what is said about it and the verdict. Which rows, and how, is ``sofetch.load.rotation``'s; the bytes are
+Owns what is said about it and the verdict. Which rows, and how, is ``sofetch.load.rotation.tokens``'s; the bytes are
 ``sofetch.mask.upgrade``'s.
 """
 
@@ -20,10 +20,10 @@ from sofetch.cli.text import count, terminal_safe
 from sofetch.errors import ExitCode
 
 if TYPE_CHECKING:
-    from sofetch.load.address_rotation import AddressesRotated
-    from sofetch.load.kids import KidUse
-    from sofetch.load.rotation import Progress, Rotated
-    from sofetch.load.vault_rotation import VaultRotated
+    from sofetch.load.rotation.addresses import AddressesRotated
+    from sofetch.load.rotation.kids import KidUse
+    from sofetch.load.rotation.tokens import Progress, Rotated
+    from sofetch.load.vault.rotation import VaultRotated
     from sofetch.settings import PipelineSettings, Settings
 
 
@@ -56,17 +56,28 @@ def rotate(frame: Frame, *, tables: Sequence[str], dry_run: bool, batch_rows: in
 
     Columns of addresses (masks ip and ip_prefix) are another matter: an address does not say which key it is under.
     They are changed in one transaction that locks the table, all --table together, and only while no worker runs.
+
+    So are tokens in the `key` that rows are written by ([sink] write): stop all workers of the table, rotate, and start
+    them with the new keyring. A row under the new key beside one under the old would be a second of the same identity.
+
+    What [drift] collects of unknown fields is not renewed: its tokens (u1) stay those of the key that made them.
     """
     settings = frame.settings()
     targets = _named(settings, tables)
     addresses = _addresses_rotated(targets, dry_run=dry_run, workers_stopped=workers_stopped)
     _say_addresses(frame, addresses, dry_run=dry_run)
-    done = [_rotated(frame, named, dry_run=dry_run, batch_rows=batch_rows) for named in targets]
+    done = [
+        _rotated(frame, named, dry_run=dry_run, batch_rows=batch_rows, workers_stopped=workers_stopped)
+        for named in targets
+    ]
+    _say_collecting(frame, settings)
     kept = _vault_rotated(settings, dry_run=dry_run) if settings.keeps_values else None
     if frame.json:
         vault = {} if kept is None else {"vault": msgspec.to_builtins(kept)}
         listed = {"tables": [_as_json(one) for one in done], "addresses": msgspec.to_builtins(addresses)}
-        frame.data({"dry_run": dry_run, **listed, **vault})
+        collecting = settings.drift.collect_into
+        not_renewed = {} if collecting is None else {"not_renewed": [collecting]}
+        frame.data({"dry_run": dry_run, **listed, **vault, **not_renewed})
     if kept is not None:
         _say_vault(frame, kept, dry_run=dry_run)
     if any(one.stranded or (one.left and not dry_run) for one in done) or (kept is not None and kept.stranded):
@@ -86,10 +97,10 @@ def _same_pipeline(settings: Settings) -> PipelineSettings:
     return msgspec.structs.replace(settings.pipeline, name=settings.pipeline_name)
 
 
-def _rotated(frame: Frame, settings: Settings, *, dry_run: bool, batch_rows: int) -> Rotated:
+def _rotated(frame: Frame, settings: Settings, *, dry_run: bool, batch_rows: int, workers_stopped: bool) -> Rotated:
     from sofetch.keys import load_keyrings
     from sofetch.load.dsn import resolve_dsn
-    from sofetch.load.rotation import plan_rotation, rotate_table
+    from sofetch.load.rotation.tokens import plan_rotation, rotate_table
     from sofetch.mask.upgrade import compile_upgrades
 
     upgrades = compile_upgrades(settings, load_keyrings(settings.keys, environ=os.environ))
@@ -99,15 +110,17 @@ def _rotated(frame: Frame, settings: Settings, *, dry_run: bool, batch_rows: int
         _say_planned(frame, planned)
         return planned
     with _progress(frame) as told:
-        done = rotate_table(settings, upgrades, dsn=dsn, batch_rows=batch_rows, told=told)
+        done = rotate_table(
+            settings, upgrades, dsn=dsn, batch_rows=batch_rows, workers_stopped=workers_stopped, told=told
+        )
     _say_done(frame, done)
     return done
 
 
 def _addresses_rotated(targets: Sequence[Settings], *, dry_run: bool, workers_stopped: bool) -> list[AddressesRotated]:
     from sofetch.keys import load_keyrings
-    from sofetch.load.address_rotation import rotate_addresses
     from sofetch.load.dsn import resolve_dsn
+    from sofetch.load.rotation.addresses import rotate_addresses
     from sofetch.mask.upgrade import compile_address_upgrades
 
     upgrades = compile_address_upgrades(targets[0], load_keyrings(targets[0].keys, environ=os.environ))
@@ -120,7 +133,7 @@ def _addresses_rotated(targets: Sequence[Settings], *, dry_run: bool, workers_st
 def _vault_rotated(settings: Settings, *, dry_run: bool) -> VaultRotated:
     from sofetch.keys import load_keyrings
     from sofetch.load.dsn import resolve_vault_dsn
-    from sofetch.load.vault_rotation import rotate_vault
+    from sofetch.load.vault.rotation import rotate_vault
     from sofetch.mask.upgrade import compile_vault_upgrades
 
     upgrades = compile_vault_upgrades(settings, load_keyrings(settings.keys, environ=os.environ))
@@ -159,6 +172,15 @@ def _say_vault(frame: Frame, kept: VaultRotated, *, dry_run: bool) -> None:
     frame.say(f"the vault: {count(kept.values, 'token')} {'would be' if dry_run else ''} upgraded".replace("  ", " "))
     if kept.stranded:
         frame.warn(f"the vault: {count(kept.stranded, 'token')} cannot be upgraded: not as they were made")
+
+
+def _say_collecting(frame: Frame, settings: Settings) -> None:
+    if settings.drift.collect_into is not None:
+        column = terminal_safe(settings.drift.collect_into)
+        frame.note(
+            f"  → {column} is left as it is: tokens of collected fields (u1) are not renewed, and those of earlier "
+            "keys do not equal new ones"
+        )
 
 
 def _say_done(frame: Frame, done: Rotated) -> None:

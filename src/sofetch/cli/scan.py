@@ -9,7 +9,7 @@ import itertools
 import os
 import shutil
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ import click
 
 from sofetch.cli.frame import OVERRIDE_ENV, QUEUE_ENV, Frame, command
 from sofetch.cli.lines import STDIN, open_lines
+from sofetch.cli.sample import MOST_WAITING, WAITING, refuse_more_than_is_looked_at
 from sofetch.cli.text import count, shorten, table, terminal_safe
 from sofetch.errors import ExitCode
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from sofetch.detect.exposure import FieldSeen
     from sofetch.settings import Settings
 
-_MOST_WAITING = 1_000
-_WAITING = 100
 _LONGEST_PATH = 32
 _EXAMPLE = """\
 sofetch scan events.jsonl
@@ -44,7 +43,7 @@ head -n 500 events.jsonl | sofetch scan --json - | jq '.fields[].path'
     "--number",
     type=click.IntRange(min=1),
     metavar="N",
-    help=f"Most messages looked at. Default: the whole file, or {_WAITING} of the queue.",
+    help=f"Most messages looked at. Default: the whole file, or {WAITING} of the queue.",
 )
 def scan(frame: Frame, *, file: str | None, queue: bool, number: int | None) -> None:
     """Find personal data in messages: in JSON lines of a file, or waiting in the queue.
@@ -58,6 +57,8 @@ def scan(frame: Frame, *, file: str | None, queue: bool, number: int | None) -> 
     """
     if (file is None) != queue:
         raise click.UsageError("name either a FILE (- for stdin) or --queue")
+    if queue:
+        refuse_more_than_is_looked_at(number)
     settings = _settings(frame, needed=queue)
     seen = _file(file, number, settings) if file is not None else _queue(settings, number)
     from sofetch.detect.exposure import fields_seen
@@ -84,8 +85,18 @@ def _file(path: str, number: int | None, settings: Settings | None) -> Survey:
     from sofetch.detect.bodies import survey
     from sofetch.detect.exposure import configured_places
 
+    open_body = _opener(settings)
     with open_lines(path) as lines:
-        return survey((line.body for line in itertools.islice(lines, number)), places=configured_places(settings))
+        bodies = (open_body(line.body) for line in itertools.islice(lines, number))
+        return survey(bodies, places=configured_places(settings))
+
+
+def _opener(settings: Settings | None) -> Callable[[bytes], bytes]:
+    """Lines may be messages as they came or the documents in them: what is not wrapped is looked at as it is."""
+    from sofetch.decode.unwrap import body_opener
+    from sofetch.settings import UnwrapSettings
+
+    return body_opener(UnwrapSettings() if settings is None else settings.unwrap)
 
 
 def _queue(settings: Settings | None, number: int | None) -> Survey:
@@ -97,8 +108,8 @@ def _queue(settings: Settings | None, number: int | None) -> Survey:
 
     assert settings is not None  # noqa: S101 - read, or ConfigError
     with QueueControl.open(settings.source) as control:
-        messages = control.peek(min(number or _WAITING, _MOST_WAITING))
-    opened, unopened = open_some(messages, settings, open_store=open_object_store, most=_MOST_WAITING)
+        messages = control.peek(number or WAITING)
+    opened, unopened = open_some(messages, settings, open_store=open_object_store, most=MOST_WAITING)
     looked_at = [*opened, *(rejection.message for rejection in unopened)]
     return survey((message.body for message in looked_at), places=configured_places(settings))
 
@@ -173,6 +184,8 @@ def _handled(field: FieldSeen) -> str:
             return f"in the clear, declared not personal: {', '.join(field.columns)}"
         case "masked":
             return f"{', '.join(field.masks)}: {', '.join(field.columns)}"
+        case "collected":
+            return f"collected, as tokens: {', '.join(field.columns)}"
         case "not_loaded":
             return "not loaded"
         case _:

@@ -13,7 +13,7 @@ import click
 from sofetch.record import Reason
 
 if TYPE_CHECKING:
-    from sofetch.load.quarantine_selection import Selection
+    from sofetch.load.quarantine.selection import Selection
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,7 +38,7 @@ def keys_argument(function: F) -> F:
 
 def selection(keys: Sequence[str], reasons: Sequence[str], *, other: bool, other_name: str) -> Selection | None:
     """What was named; None for ``other``, the flag that stands for naming nothing. Raises click's usage error."""
-    from sofetch.load.quarantine_selection import Selection
+    from sofetch.load.quarantine.selection import Selection
 
     if bool(keys) + bool(reasons) + other > 1:
         raise click.UsageError(f"give one of them: KEYs, --reason, or {other_name}")

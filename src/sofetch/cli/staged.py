@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sofetch.governance.erasure import Receipt
     from sofetch.governance.recovery import Answer
     from sofetch.governance.request import Purpose
-    from sofetch.load.quarantine import Quarantined
+    from sofetch.load.quarantine.entries import Quarantined
     from sofetch.load.reading import Repeated, Rows
     from sofetch.settings import Settings
     from sofetch.source.control import QueueControl
@@ -97,8 +97,8 @@ def stage(*, messages: int) -> Iterator[Stage]:
     from sofetch.config import load_config, preset
     from sofetch.keys import write_new_keyring
     from sofetch.keys.recovery import write_recovery_keypair
-    from sofetch.load.schema import apply_schema
-    from sofetch.load.vault_schema import apply_vault
+    from sofetch.load.setup.schema import apply_schema
+    from sofetch.load.vault.schema import apply_vault
 
     with start_embedded() as servers:
         folder = servers.folder
@@ -157,7 +157,7 @@ def load_the_rest(stage: Stage) -> Summary:
 
 def look(stage: Stage) -> Result:
     """Read what came of it."""
-    from sofetch.load.quarantine import list_quarantine
+    from sofetch.load.quarantine.entries import list_quarantine
     from sofetch.load.reading import count_rows, read_rows, repeated_values
 
     settings, dsn = stage.settings, stage.servers.dsn

@@ -67,6 +67,12 @@ def duration(seconds: float) -> str:
     return f"{whole} s"
 
 
+def ago(moment: datetime, now: float) -> str:
+    """How long ago it was, ``now`` in seconds since the epoch; in one unit, so that a line stays short."""
+    amount, unit = duration(max(0.0, now - moment.timestamp())).split(" ")[:2]
+    return f"{amount} {unit}"
+
+
 def table(
     header: Sequence[str], rows: Iterable[Sequence[Cell]], *, width: int | None = None, grouped: bool = True
 ) -> list[str]:

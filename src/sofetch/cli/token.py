@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from sofetch.record import Cell
     from sofetch.settings import ColumnSettings, Kind, MaskName, Settings
 
-_MASKS: tuple[MaskName, ...] = ("token", "reversible", "ip", "ip_prefix")
-_KINDS: tuple[Kind, ...] = ("string", "ip", "email", "uuid", "int", "date")
+_MASKS: tuple[MaskName, ...] = ("token", "reversible", "ip", "ip_prefix", "fpe")
+_KINDS: tuple[Kind, ...] = ("string", "ip", "email", "uuid", "int", "code", "date")
 _NULL = "∅"
 _REFUSED = "✗"
 _NAMED = 5
@@ -132,6 +132,8 @@ def _column(
     from sofetch.columns import token_domain
     from sofetch.settings import ColumnSettings
 
+    if mask == "fpe" and (settings is None or not settings.masks.allow_fpe):
+        raise ConfigError("the mask fpe is not allowed", hint="see [masks] allow_fpe in the configuration")
     columns = settings.column if settings is not None else []
     alike = [it for it in columns if it.mask is not None and token_domain(it) == domain]
     same = [it for it in alike if it.mask == mask]
