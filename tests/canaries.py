@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from world import World
+if TYPE_CHECKING:
+    from world import World
 
 
 def canaries_in(haystack: bytes, canaries: Iterable[str]) -> list[str]:

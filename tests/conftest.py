@@ -1,4 +1,4 @@
-"""Real servers for the tests: one Postgres and one SQS server for each test process, a fresh database and queue a test.
+"""Real servers for the tests: one Postgres and one SQS server a test process, an empty database and a queue a test.
 
 They run under a guard process that ends them with us, however we end.
 """
@@ -9,15 +9,14 @@ import os
 import signal
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
-import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
 
+import aws_models
+from databases import Databases
 from queue_servers import fast_queue_server
 from sofetch.embedded import Embedded, start_embedded
 from sofetch.embedded import queue as embedded_queue
@@ -53,6 +52,9 @@ def pytest_configure() -> None:
     os.environ.update(_AWS)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so a shell starts what runs in the background
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # so nohup starts what it runs: a worker would not reload
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    aws_models.keep_parsed()
     # Hypothesis' own deadline is wall time, which says more of the machine than of the code.
     hypothesis.settings.register_profile("any machine", deadline=None)
     hypothesis.settings.load_profile("any machine")
@@ -78,24 +80,36 @@ def postgres_log(postgres_server: Embedded) -> Path:
     return postgres_server.postgres_log
 
 
+@pytest.fixture(scope="session")
+def databases(postgres_server: Embedded) -> Databases:
+    """Databases on Postgres 18, as many as are asked for."""
+    return Databases(postgres_server.dsn)
+
+
+@pytest.fixture(scope="session")
+def postgres16_databases(postgres16_server: Embedded) -> Databases:
+    """Databases on Postgres 16."""
+    return Databases(postgres16_server.dsn)
+
+
 @pytest.fixture
-def database(postgres_server: Embedded) -> Iterator[str]:
-    """Connection string of a fresh, empty database on Postgres 18."""
-    with _fresh_database(postgres_server) as dsn:
+def database(databases: Databases) -> Iterator[str]:
+    """Connection string of an empty database on Postgres 18."""
+    with databases.fresh() as dsn:
         yield dsn
 
 
 @pytest.fixture
-def vault_database(postgres_server: Embedded) -> Iterator[str]:
+def vault_database(databases: Databases) -> Iterator[str]:
     """Connection string of another one, for the vault."""
-    with _fresh_database(postgres_server) as dsn:
+    with databases.fresh() as dsn:
         yield dsn
 
 
 @pytest.fixture
-def postgres16_database(postgres16_server: Embedded) -> Iterator[str]:
-    """Connection string of a fresh, empty database on Postgres 16."""
-    with _fresh_database(postgres16_server) as dsn:
+def postgres16_database(postgres16_databases: Databases) -> Iterator[str]:
+    """Connection string of an empty database on Postgres 16."""
+    with postgres16_databases.fresh() as dsn:
         yield dsn
 
 
@@ -162,13 +176,3 @@ def queue_name(sqs_client: SQSClient) -> Iterator[str]:
     url = sqs_client.create_queue(QueueName=name, Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS)})["QueueUrl"]
     yield name
     sqs_client.delete_queue(QueueUrl=url)
-
-
-@contextmanager
-def _fresh_database(server: Embedded) -> Iterator[str]:
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(server.dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    yield make_conninfo(server.dsn, dbname=name)
-    with psycopg.connect(server.dsn, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import itertools
 import random
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
 import psycopg
 
 from sofetch.load.postgres import PostgresSink
-from sofetch.load.schema import apply_schema
+from sofetch.load.setup.schema import apply_schema
 from sofetch.record import Cell, MaskedRecord, Reason, SealedRejection
 from sofetch.settings import Settings
 
@@ -100,6 +101,21 @@ def query(dsn: str, statement: str, *parameters: object) -> list[tuple[Any, ...]
         connection.execute("SET search_path = public")  # the role's own name is that of our schema
         cursor = connection.execute(statement.encode(), parameters or None)
         return cursor.fetchall() if cursor.description else []
+
+
+def gone(dsn: str) -> None:
+    """Wait until no session of ours is left in this database: Postgres takes a moment to end one that was closed."""
+    ours = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'sofetch%'"
+    give_up = time.monotonic() + 60
+    while query(dsn, ours):
+        assert time.monotonic() < give_up, "a session stays"
+
+
+def lasting_day() -> datetime:
+    """Noon of today, in UTC. Not within a minute of midnight: what reckons with today must not see it end."""
+    while (now := datetime.now(UTC)).date() != (now + timedelta(minutes=1)).date():
+        time.sleep(0.5)
+    return now.replace(hour=12, minute=0, second=0, microsecond=0)
 
 
 def count(dsn: str, table: str) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sofetch.mask import Keyring, Keyrings, Masker, compile_masker, parse_keyring
 from sofetch.record import Cell, Masked, Message, Record, Value
-from sofetch.settings import ColumnSettings, Settings, SinkSettings, SourceSettings
+from sofetch.settings import ColumnSettings, MasksSettings, Settings, SinkSettings, SourceSettings
 
 K1 = bytes(range(32))
 K2 = bytes(range(32, 64))
@@ -34,6 +34,7 @@ def settings(*columns: ColumnSettings, dedupe: Any = "message", table: str = "us
         source=SourceSettings(queue="login-queue"),
         sink=SinkSettings(table=table, dedupe=dedupe),
         column=list(columns or [ColumnSettings(name="user_id")]),
+        masks=MasksSettings(allow_fpe=True),
     )
 
 

@@ -12,8 +12,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from loading import query
 from masking import message, ring
-from sofetch.load.vault import VaultStore
-from sofetch.load.vault_schema import apply_vault
+from sofetch.load.vault.schema import apply_vault
+from sofetch.load.vault.store import VaultStore
 from sofetch.mask import Keyring, Masker, compile_masker
 from sofetch.mask.vaulting import (
     RecoveryKey,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import signal
@@ -19,18 +18,18 @@ import psycopg
 from psycopg.rows import dict_row
 
 import forked
+from keyrings import KEYRING
 from sofetch.config import preset
 
 if TYPE_CHECKING:
     from types_boto3_sqs.client import SQSClient
     from types_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
-MASTER_KEY = bytes(range(32))
-"""The key material of k1 in the token vectors, so that tests can recompute tokens."""
+VISIBILITY_SECONDS = 30
+"""Of the queue. A worker that stands still for less than half of it, on a loaded machine, gets no message twice."""
 
-KEYRING = json.dumps({"keys": [{"kid": "k1", "material": base64.b64encode(MASTER_KEY).decode(), "status": "primary"}]})
-
-SHORT_VISIBILITY_SECONDS = 2
+BRIEFLY = {"SOFETCH_SOURCE_VISIBILITY_TIMEOUT_SECONDS": "2"}
+"""For a worker that is to be killed or stopped: what it holds is soon visible again."""
 
 
 @dataclass
@@ -93,14 +92,14 @@ class World:
         self.started.append(process)
         return process
 
-    def crash(self, point: str, *, environ: Mapping[str, str] | None = None, most_runs: int = 10) -> None:
+    def crash(self, point: str, *, environ: Mapping[str, str] | None = None, most_runs: int = 40) -> None:
         """Run until a worker comes by the crash point and dies there.
 
         More than once, because the queue server may have given the messages to a poll of an earlier, dead worker, and
-        then holds them back until their visibility timeout is over.
+        then holds them back until their visibility timeout is over. That of this worker is short.
         """
         for _ in range(most_runs):
-            ended = self.sofetch("run", "--drain", environ={**(environ or {}), "SOFETCH_CRASH_AT": point})
+            ended = self.sofetch("run", "--drain", environ={**BRIEFLY, **(environ or {}), "SOFETCH_CRASH_AT": point})
             if ended.returncode == -signal.SIGKILL:
                 return
             assert ended.returncode == 0, ended.stderr
@@ -120,7 +119,7 @@ class World:
         summary: dict[str, Any] = json.loads(done.stdout)
         return summary
 
-    def drain_until_empty(self, *, most_runs: int = 20) -> None:
+    def drain_until_empty(self, *, most_runs: int = 40) -> None:
         """Drain again and again until nothing is left, invisible messages of a killed worker included."""
         for _ in range(most_runs):
             self.drain()
@@ -150,10 +149,10 @@ class World:
 
 
 def make_world(*, folder: Path, dsn: str, endpoint: str) -> World:
-    """A fresh queue with a short visibility timeout, the logins preset, its schema applied."""
+    """A fresh queue, the logins preset, its schema applied."""
     sqs = boto3.client("sqs", endpoint_url=endpoint)
     queue = f"queue-{uuid.uuid4().hex[:12]}"
-    created = sqs.create_queue(QueueName=queue, Attributes={"VisibilityTimeout": str(SHORT_VISIBILITY_SECONDS)})
+    created = sqs.create_queue(QueueName=queue, Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS)})
     queue_url = created["QueueUrl"]
     (folder / "sofetch.toml").write_text(preset("logins"))
     environ = {

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import sofetch
+from keyrings import KEYRING
 from sofetch.cli.text import display_width
-from world import KEYRING, World
+from world import World
 
 EXAMPLES = Path(sofetch.__file__).parent / "presets" / "logins.jsonl"
 HOSTILE_LOCALE = "\x1b[31mRU\x1b]0;owned\x07\u202e"
@@ -277,7 +278,7 @@ def test_quiet_leaves_only_the_result(world: World) -> None:
     world.send([login(), "{}"])
     done = world.sofetch("run", "--drain", "--json", "-q")
     assert json.loads(done.stdout)["loaded"] == 1
-    assert [json.loads(line)["event"] for line in done.stderr.splitlines()] == ["messages_quarantined"]
+    assert [json.loads(line)["event"] for line in done.stderr.splitlines()] == ["messages_quarantined", "new_drift"]
 
 
 def test_init_infers_a_configuration_from_a_queue_and_takes_nothing(world: World) -> None:

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from sofetch.embedded import Embedded, start_embedded
-from world import World, assert_each_exactly_once, made_up, make_world
+from world import BRIEFLY, World, assert_each_exactly_once, made_up, make_world
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_two_workers_held_at_the_same_messages_load_each_once(world: World) -> N
     world.send([made_up(number) for number in range(30)])
     with psycopg.connect(world.dsn) as blocker:
         blocker.execute("LOCK TABLE user_logins IN ACCESS EXCLUSIVE MODE")
-        first = world.start("run", "--drain", "--json", environ=PATIENT)
+        first = world.start("run", "--drain", "--json", environ=PATIENT | BRIEFLY)
         wait_for_receives(world, 1)
         first.send_signal(signal.SIGSTOP)  # SIGSTOP: its heartbeat stops, the messages become visible again
         # Not --drain: until the first one's visibility timeout is over, the queue looks empty.

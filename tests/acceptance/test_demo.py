@@ -11,24 +11,43 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from patience import turns
 from sofetch.synthetic import example_logins, synthetic_logins
+from visiting import Visitor, printed_link
 
 pytestmark = pytest.mark.slow
 PATIENCE_SECONDS = 60
 
+Story = tuple[subprocess.CompletedProcess[str], list[object]]
+"""A demo that ended, and what is left of it: files and processes."""
 
-@pytest.fixture
-def place() -> Iterator[Path]:
+
+@contextmanager
+def _place() -> Iterator[Path]:
     """A home, working and temporary folder in one, with a path short enough for a socket."""
     with tempfile.TemporaryDirectory(prefix="demo-", dir="/tmp") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    with _place() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def story() -> Story:
+    """The demo as it is by default."""
+    with _place() as place:
+        return _demo(place), [*place.iterdir(), *_processes_in(place)]
 
 
 def _environ(place: Path, **more: str) -> dict[str, str]:
@@ -48,8 +67,10 @@ def _demo(place: Path, *options: str, **environ: str) -> subprocess.CompletedPro
     )
 
 
-def test_the_story_is_told_in_80_columns_and_shows_no_token_s_origin_but_the_example(place: Path) -> None:
-    done = _demo(place)
+def test_the_story_is_told_in_80_columns_and_shows_no_token_s_origin_but_the_example(
+    story: Story,
+) -> None:
+    done, _ = story
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert max(len(line) for line in done.stdout.splitlines()) <= 80
@@ -73,10 +94,9 @@ def test_the_story_is_told_in_80_columns_and_shows_no_token_s_origin_but_the_exa
     assert "oops_wrong_msg_type" not in done.stdout
 
 
-def test_nothing_is_left_of_it(place: Path) -> None:
-    assert _demo(place).returncode == 0
-    assert list(place.iterdir()) == []
-    assert _processes_in(place) == []
+def test_nothing_is_left_of_it(story: Story) -> None:
+    done, left = story
+    assert (done.returncode, left) == (0, [])
 
 
 def test_counts_are_exact_though_a_worker_was_killed(place: Path) -> None:
@@ -108,14 +128,7 @@ def test_the_user_s_own_settings_are_not_touched(place: Path) -> None:
 
 
 def test_keep_holds_the_servers_until_ctrl_c_and_the_lines_it_prints_work(place: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sofetch", "demo", "--keep", "--json", "--messages", "20"],
-        cwd=place,
-        env=_environ(place),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = _started(place, "--keep")
     try:
         lines = _lines_until(process, "sofetch quarantine list")
         psql = next(line for line in lines if "psql" in line)
@@ -127,6 +140,24 @@ def test_keep_holds_the_servers_until_ctrl_c_and_the_lines_it_prints_work(place:
         process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0
     assert list(place.iterdir()) == []
+
+
+def test_with_the_console_messages_keep_flowing_until_sigterm_and_nothing_is_left(place: Path) -> None:
+    process = _started(place, "--console")
+    try:
+        visitor = Visitor(printed_link(_lines_until(process, "good once")))
+        assert "This is the demo" in visitor.first_page
+        looks = (visitor.live() for _ in turns())
+        assert any(live["now"].get("loaded") and live["workers"][0]["well"] for live in looks)
+    finally:
+        started = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGTERM)
+        out, errors = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 0, errors
+    assert json.loads(out)["loaded"] == 19
+    assert "Traceback" not in errors
+    assert list(place.iterdir()) == []
+    assert psutil.wait_procs(started, timeout=PATIENCE_SECONDS)[1] == []
 
 
 def test_ctrl_c_in_the_middle_leaves_nothing(place: Path) -> None:
@@ -147,6 +178,17 @@ def test_ctrl_c_in_the_middle_leaves_nothing(place: Path) -> None:
     assert process.returncode == 130
     assert list(place.iterdir()) == []
     assert _processes_in(place) == []
+
+
+def _started(place: Path, option: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "sofetch", "demo", option, "--json", "--messages", "20"],
+        cwd=place,
+        env=_environ(place),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def _lines_until(process: subprocess.Popen[str], last: str) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 
 from canaries import all_tables, canaries_in
 from governing import BY, CONFIG, Governed, governed_world, login
-from world import KEYRING, MASTER_KEY
+from keyrings import KEYRING, MASTER_KEY
 
 pytestmark = pytest.mark.slow
 

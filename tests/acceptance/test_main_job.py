@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 import sofetch
-from world import MASTER_KEY, World, assert_each_exactly_once, end, made_up, users
+from keyrings import MASTER_KEY
+from world import World, assert_each_exactly_once, end, made_up, users
 
 EXAMPLES = (Path(sofetch.__file__).parent / "presets" / "logins.jsonl").read_bytes().splitlines()
 LOGINS = [json.loads(line) for line in EXAMPLES if b"user_id" in line]
@@ -60,12 +61,12 @@ def test_rows_hold_the_tokens_that_an_independent_recomputation_gives(world: Wor
 
 
 def test_messages_delivered_again_are_not_loaded_again(world: World) -> None:
-    world.send(EXAMPLES)
+    world.send(EXAMPLES[1:])  # ten, as many as one receive brings: all are in the first batch
     world.crash("after_commit")
-    assert world.count("user_logins") == 10
-    assert world.left_in_queue() == 11
+    assert world.count("user_logins") == 9
+    assert world.left_in_queue() == 10
     world.drain_until_empty()
-    assert world.count("user_logins") == 10
+    assert world.count("user_logins") == 9
     assert world.count("sofetch.quarantine") == 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -14,6 +15,7 @@ from urllib.error import HTTPError
 
 import pytest
 
+from patience import turns
 from sofetch import Pipeline, load_config
 from sofetch.clock import SystemClock
 from sofetch.embedded import Embedded, start_embedded
@@ -50,6 +52,15 @@ def told(worker: subprocess.Popen[str], event: str) -> dict[str, Any]:
 def health(address: str) -> tuple[int, dict[str, Any]]:
     status, text = page(address, "/health")
     return status, json.loads(text)
+
+
+def oldest(address: str, *, above: float) -> float:
+    """The age of the oldest message at hand, once it is above this."""
+    for _ in turns():
+        shown = re.search(r"^sofetch_oldest_message_age_seconds (\S+)$", page(address, "/metrics")[1], re.MULTILINE)
+        if shown is not None and float(shown[1]) > above:
+            return float(shown[1])
+    raise AssertionError(f"no message became older than {above} s")
 
 
 def page(address: str, path: str) -> tuple[int, str]:
@@ -95,6 +106,7 @@ def test_a_run_that_is_stopped_in_an_outage_exits_with_3_and_gives_back_what_it_
     status, said = health(address)
     assert (status, said["state"]) == (503, "paused_by_outage")
     assert said["held"]["messages"] > 0
+    oldest(address, above=oldest(address, above=0))  # it grows, with nothing loaded
     assert page(address, "/livez") == page(address, "/readyz") == (200, "ok\n")
     worker.send_signal(signal.SIGTERM)
     output, errors = worker.communicate(timeout=60)

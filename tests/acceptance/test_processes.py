@@ -10,7 +10,7 @@ from typing import IO
 
 import pytest
 
-from world import World, assert_each_exactly_once, end, made_up
+from world import BRIEFLY, World, assert_each_exactly_once, end, made_up
 
 
 def lines_until(stream: IO[str], event: str, *, count: int = 1) -> list[dict[str, object]]:
@@ -40,7 +40,7 @@ def test_two_processes_load_each_message_once_and_give_one_summary(world: World)
 
 
 def test_a_worker_that_is_killed_is_replaced_and_a_signal_drains_all(world: World) -> None:
-    running = world.start("run", "--processes", "2", "--json")
+    running = world.start("run", "--processes", "2", "--json", environ=BRIEFLY)
     assert running.stderr is not None
     told = lines_until(running.stderr, "worker_started", count=2)
     victim = next(line["pid"] for line in told if line["event"] == "process_started")

@@ -16,8 +16,9 @@ import pytest
 
 from governing import BY, Governed, governed_world
 from governing import login as governed_login
+from keyrings import KEYRING
 from sofetch.mask import parse_keyring, unseal
-from world import KEYRING, World, assert_each_exactly_once, made_up
+from world import World, assert_each_exactly_once, made_up
 
 pytestmark = pytest.mark.slow
 

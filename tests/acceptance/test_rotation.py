@@ -7,14 +7,15 @@ import hashlib
 import hmac
 import json
 import signal
-import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from world import KEYRING, MASTER_KEY, World, end
+from keyrings import KEYRING, MASTER_KEY
+from patience import turns
+from world import World, end
 
 SECOND_KEY = bytes(range(32, 64))
 BOTH = json.dumps(
@@ -77,10 +78,7 @@ def rotate(world: World, *options: str, environ: dict[str, str] | None = None) -
 
 def wait_for_rows(world: World, at_least: int) -> None:
     """Until the workers have loaded so many; there is nothing in this process to wait for instead."""
-    deadline = time.monotonic() + 60
-    while world.count("user_logins") < at_least:
-        assert time.monotonic() < deadline, "the workers load nothing"
-        time.sleep(0.05)
+    assert any(world.count("user_logins") >= at_least for _ in turns()), "the workers load nothing"
 
 
 def assert_nothing_in_the_clear(world: World, *logs: str) -> None:

@@ -48,6 +48,15 @@ def test_a_personal_field_in_the_clear_ends_with_5_and_shows_no_value(world: Wor
     assert "would be loaded in the clear from 1 path" in told
 
 
+def test_wrapped_lines_are_looked_into_and_bare_ones_as_they_are(world: World) -> None:
+    path = note(world, configured=True)
+    config = world.folder / "sofetch.toml"
+    config.write_text(config.read_text() + '\n[unwrap]\nlayers = ["sns"]\n')
+    bare = {"note": f"call {CANARY}"}
+    path.write_text("\n".join(map(json.dumps, ({"Type": "Notification", "Message": json.dumps(bare)}, bare))))
+    assert found(world.sofetch("scan", "events.jsonl", "--json").stdout)["note"]["values"] == 2
+
+
 def test_the_same_field_not_loaded_is_no_finding(world: World) -> None:
     note(world, configured=False)
     assert world.sofetch("scan", "events.jsonl").returncode == 0
@@ -75,6 +84,12 @@ def test_waiting_messages_are_looked_at_and_left(world: World) -> None:
     assert done.returncode == 0, done.stderr
     assert found(done.stdout)["ip"]["found"][0]["detector"] == "ip"
     assert world.left_in_queue() == len(EXAMPLES)
+
+
+def test_more_of_the_queue_than_is_looked_at_is_refused_and_not_cut_in_silence(world: World) -> None:
+    done = world.sofetch("scan", "--queue", "-n", "1001")
+    assert done.returncode == 2
+    assert "at most 1,000 messages of a queue are looked at" in done.stderr
 
 
 def test_a_file_or_the_queue_must_be_named(world: World) -> None:

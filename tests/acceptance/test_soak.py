@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+
+from sofetch.errors import ExitCode
 
 SOAK = Path(__file__).parents[2] / "bench" / "soak.py"
 
@@ -36,6 +39,9 @@ def test_a_short_soak_with_kills_loses_and_doubles_nothing_and_leaves_a_report(t
     assert counted["rows"] == counted["distinct"] == counted["sent"]
     assert (counted["missing"], counted["quarantined"], counted["left_in_queue"]) == (0, 0, 0)
     assert document["kills"]
-    assert all(kill["exit_code"] in ({"SIGKILL": -9, "SIGTERM": 0}[kill["signal"]], -15) for kill in document["kills"])
+    # On a slow machine a worker is asked to stop while it starts: before it hears signals, or before it is open.
+    ends = {"SIGKILL": {-9}, "SIGTERM": {0, -signal.SIGTERM, ExitCode.UNAVAILABLE}}
+    for kill in document["kills"]:
+        assert kill["exit_code"] in ends[kill["signal"]]
     assert "# Soak" in done.stdout
     ET.fromstring((tmp_path / "soak.svg").read_text())

@@ -14,9 +14,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from loading import count, query
 from sofetch.embedded.binaries import find_binaries
 from sofetch.keys.recovery import load_recovery_key
-from sofetch.load.vault import VaultStore
+from sofetch.load.vault.store import VaultStore
 from sofetch.mask.vaulting import open_value
-from world import World, assert_each_exactly_once, made_up
+from world import BRIEFLY, World, assert_each_exactly_once, made_up
 
 VAULT = """
 [vault]
@@ -91,7 +91,8 @@ def test_a_user_that_may_only_load_moves_everything_and_keeps_every_value(vaulte
 @pytest.mark.parametrize("point", ["after_mask", "after_vault", "mid_write", "after_commit"])
 def test_killed_anywhere_no_row_is_without_its_value(vaulted: World, point: str) -> None:
     vaulted.send([made_up(number) for number in range(40)])
-    crashed = vaulted.sofetch("run", "--drain", environ={"SOFETCH_BATCH_MAX_MESSAGES": "15", "SOFETCH_CRASH_AT": point})
+    killed = {**BRIEFLY, "SOFETCH_BATCH_MAX_MESSAGES": "15", "SOFETCH_CRASH_AT": point}
+    crashed = vaulted.sofetch("run", "--drain", environ=killed)
     assert crashed.returncode == -signal.SIGKILL, crashed.stderr
     assert len(opened(vaulted)) == 2 * vaulted.count("user_logins")
     vaulted.drain_until_empty()

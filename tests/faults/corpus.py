@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 
-from world import MASTER_KEY
+from keyrings import MASTER_KEY
 
 PLANTED = ("kanarie-", "198.18.", "2001:db8:ca4a:9a71")
 """Every device is the first with its number; every address is of the second's or the third's network."""

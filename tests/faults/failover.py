@@ -57,7 +57,7 @@ def standby_of(primary: Embedded) -> Iterator[Embedded]:
     """A standby that follows; it streams when it is given."""
     with tempfile.TemporaryDirectory(prefix="sofetch-s-", dir="/tmp") as name:
         folder = Path(name)
-        _copy(primary, folder)
+        base_backup(primary, folder, "-R")
         with start_embedded(folder, queue=False, postgres_settings=SETTINGS) as server:
             until(lambda: _streams(primary))
             yield server
@@ -202,7 +202,8 @@ def until(reached: Callable[[], bool]) -> None:
         time.sleep(_PAUSE_SECONDS)
 
 
-def _copy(primary: Embedded, folder: Path) -> None:
+def base_backup(primary: Embedded, folder: Path, *options: str) -> Path:
+    """Copy a running primary into a folder that ``start_embedded`` takes; where its data is."""
     user = unprivileged_user()
     data = folder / "postgres" / "data"
     data.parent.mkdir(mode=0o700)
@@ -214,7 +215,9 @@ def _copy(primary: Embedded, folder: Path) -> None:
     subprocess.run(
         [
             _programs(primary) / "pg_basebackup",
-            *("-D", data, "-R", "-X", "stream", "-c", "fast", "--no-sync"),
+            *("-D", data),
+            *options,
+            *("-X", "stream", "-c", "fast", "--no-sync"),
             *("-d", make_conninfo(host=str(parameters["host"]), user=str(parameters["user"]))),
         ],
         check=True,
@@ -222,6 +225,7 @@ def _copy(primary: Embedded, folder: Path) -> None:
         cwd=folder,
         **as_user(user),
     )
+    return data
 
 
 def _programs(server: Embedded) -> Path:

@@ -15,7 +15,7 @@ import msgspec
 from faults.failover import Loading, Tally, both, cut_off, missing_binary, new_primary, promote, replicate, standby_of
 from loading import logins, query
 from sofetch.embedded import Embedded
-from sofetch.load.schema import apply_schema
+from sofetch.load.setup.schema import apply_schema
 
 
 class Way(msgspec.Struct, frozen=True):

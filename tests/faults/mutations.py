@@ -56,8 +56,8 @@ MUTATIONS = (
     Mutation(
         "drop the ledger",
         "src/sofetch/load/postgres.py",
-        "        loaded = [key for key in batch.rows if key in fresh]",
-        "        loaded = list(batch.rows)",
+        "        new = [key for key in batch.rows if key in fresh]",
+        "        new = list(batch.rows)",
         (CAMPAIGN, f"{_MAIN}::test_messages_delivered_again_are_not_loaded_again"),
     ),
     Mutation(

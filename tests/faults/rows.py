@@ -97,7 +97,7 @@ ROWS = (
     ),
     Row(
         "14",
-        "SIGTERM, SIGINT and SIGHUP drain; a second signal loses nothing",
+        "SIGTERM and SIGINT drain, SIGHUP reloads; a second signal loses nothing",
         (f"{_MAIN}::test_a_signal_drains_and_exits_well", f"{_SCENARIO}[every signal]"),
     ),
     Row(

@@ -21,9 +21,9 @@ from faults.loop import LoopThread
 from faults.queues import Queue, QueueClient
 from faults.servers import ServerKind, queue_server
 from faults.tcp_proxy import TcpProxy, tcp_proxy
+from keyrings import KEYRING
 from sofetch.config import preset
 from sofetch.embedded import start_embedded
-from world import KEYRING
 
 MOST_RECEIVES = 40
 """maxReceiveCount of the queue. Each fault costs the messages it meets one receive, and no message meets so many."""

@@ -14,7 +14,7 @@ from masking import ring
 from sofetch.errors import AuditUnavailable, NotApproved, SinkRefused
 from sofetch.governance.audit import AuditEntry, AuditKeys, verify_chain
 from sofetch.load.audit import AuditTable
-from sofetch.load.schema import apply_schema
+from sofetch.load.setup.schema import apply_schema
 
 KEYS = AuditKeys(ring())
 

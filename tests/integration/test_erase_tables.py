@@ -12,7 +12,7 @@ from loading import count, logins, new_key, open_sink, query, rejection
 from sofetch.errors import SinkRefused
 from sofetch.governance.erasure import TablePlan
 from sofetch.load.erasure import QUARANTINE_BATCH, ErasureTables
-from sofetch.load.schema import apply_schema
+from sofetch.load.setup.schema import apply_schema
 
 NAMES = ["ann", "h1.k1.x", "10.0.0.1"]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from loading import LOGINS, login, login_rows, logins, names_of, open_sink, query, settings_for
+from loading import LOGINS, lasting_day, login, login_rows, logins, names_of, open_sink, query, settings_for
 from sofetch.findings import Finding
-from sofetch.load.inspect import check_sink, grants
-from sofetch.load.schema import apply_schema
+from sofetch.load.setup.inspect import check_sink, grants
+from sofetch.load.setup.schema import apply_schema
 from sofetch.record import Refused
 
 
@@ -69,9 +69,9 @@ def test_a_read_only_database_is_found(database: str) -> None:
 
 
 def test_a_missing_partition_of_today_is_a_warning(database: str) -> None:
+    today = lasting_day()
     apply_schema(logins(), dsn=database)
-    [(today,)] = query(database, "SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')")
-    query(database, f"DROP TABLE sofetch.ledger_{today}")
+    query(database, f"DROP TABLE sofetch.ledger_{today:%Y%m%d}")
     assert set(problems(check_sink(logins(), dsn=database))) == {"sink_ledger_partition"}
     assert problems(check_sink(logins(dedupe="content"), dsn=database)) == {}
 

@@ -3,72 +3,38 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import count as counting
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import boto3
-import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
 
 from canaries import canaries_in
+from keyrings import KEYRING
 from lambda_runtime.events import damaged, event, failed_ids, fifo_record, record
 from lambda_runtime.function import Died, RunningFunction, running_function
+from lambda_runtime.stage import CANARIES, QUEUE, SESSIONS, Stage, last_metrics, login, logins, stage_in
 from loading import query
 from sofetch import Pipeline
 from sofetch.config import load_config, preset
+from sofetch.decode import compile_decoder
 from sofetch.embedded import Embedded
-from sofetch.load.schema import apply_schema
-from world import KEYRING, made_up
+from sofetch.load.setup.schema import apply_schema
+from sofetch.mask import compile_masker, parse_keyring
+from sofetch.record import Message
+from world import made_up
 
 pytestmark = pytest.mark.slow
 
-QUEUE = "logins.fifo"
-SESSIONS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'sofetch' AND datname = current_database()"
-CANARIES = ("203.0.113.249", "canary-593-47-5928")
 _numbers = counting()
-
-
-@dataclass
-class Stage:
-    """A database and an environment in which functions run."""
-
-    folder: Path
-    dsn: str
-    environ: dict[str, str]
-
-    def users(self, prefix: str) -> list[str]:
-        found = query(self.dsn, "SELECT user_id FROM user_logins WHERE user_id LIKE %s ORDER BY 1", prefix + "%")
-        return [user for (user,) in found]
-
-    def sessions(self) -> list[int]:
-        return [pid for (pid,) in query(self.dsn, SESSIONS)]
 
 
 @pytest.fixture(scope="module")
 def stage(postgres_server: Embedded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    folder, name = tmp_path_factory.mktemp("lambda"), f"lambda_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(postgres_server.dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    dsn = make_conninfo(postgres_server.dsn, dbname=name)
-    (folder / "sofetch.toml").write_text(preset("logins"))
-    environ = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("SOFETCH_")},
-        "SOFETCH_CONFIG": "sofetch.toml",
-        "SOFETCH_SINK_DSN": dsn,
-        "SOFETCH_SOURCE_QUEUE": QUEUE,
-        "SOFETCH_KEYRING": KEYRING,
-    }
-    apply_schema(load_config(folder / "sofetch.toml", environ=environ), dsn=dsn)
-    yield Stage(folder, dsn, environ)
-    with psycopg.connect(postgres_server.dsn, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
+    with stage_in(tmp_path_factory.mktemp("lambda"), postgres_server.dsn) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -76,21 +42,6 @@ def function(stage: Stage) -> Iterator[RunningFunction]:
     """One environment that most tests share, as invocations do: whichever comes first begins it."""
     with running_function(stage.folder, stage.environ) as running:
         yield running
-
-
-def login(user: str, **fields: Any) -> dict[str, Any]:
-    body = json.loads(made_up(1)) | {"user_id": user, "ip": CANARIES[0], "device_id": CANARIES[1]} | fields
-    return record(json.dumps(body), queue=QUEUE)
-
-
-def logins(prefix: str, count: int) -> list[dict[str, Any]]:
-    return [login(f"{prefix}{at:05}") for at in range(count)]
-
-
-def last_metrics(function: RunningFunction) -> dict[str, Any]:
-    lines = [json.loads(line) for line in function.printed().splitlines() if line.startswith("{")]
-    found: dict[str, Any] = [line for line in lines if "_aws" in line][-1]
-    return found
 
 
 def test_a_thousand_records_are_in_the_table_and_the_next_invocation_uses_the_same_connection(
@@ -116,6 +67,26 @@ def test_only_what_is_not_durable_is_named_in_the_answer(stage: Stage, function:
     metrics = last_metrics(function)
     assert (metrics["RowsLoaded"], metrics["Quarantined"], metrics["Failures"]) == (1, 2, 1)
     assert '"event":"messages_damaged","count":1' in function.logged()
+
+
+def test_unknown_fields_are_collected_as_a_worker_collects_them(stage: Stage) -> None:
+    config = preset("logins").replace("user_logins", "collected") + (
+        '\n[drift]\nunknown_fields = "collect"\ncollect_into = "extra"\n[[column]]\nname = "extra"\ntype = "jsonb"\n'
+    )
+    (stage.folder / "collecting.toml").write_text(config)
+    settings = load_config(stage.folder / "collecting.toml", environ=stage.environ)
+    apply_schema(settings, dsn=stage.dsn)
+    unknown = {"tier": CANARIES[1], "visits": 3, "extra": CANARIES[1]}
+    environ = stage.environ | {"SOFETCH_CONFIG": "collecting.toml"}
+    with running_function(stage.folder, environ, name="collecting") as running:
+        assert failed_ids(running.result(event([login("known"), login("new", **unknown)]))) == []
+    found = dict(query(stage.dsn, "SELECT user_id, extra FROM collected"))
+    assert found["known"] is None
+    masker = compile_masker(settings, parse_keyring(KEYRING))
+    body = json.dumps(json.loads(made_up(1)) | unknown).encode()
+    decoded = compile_decoder(settings)([Message(id="m", body=body, queue=QUEUE, sent_ms=1, received_ms=1)])
+    assert found["new"] == json.loads(cast("bytes", masker.mask(decoded.records).records[0].values[-1]))
+    assert canaries_in(json.dumps(found).encode(), CANARIES) == []
 
 
 def test_a_fifo_group_waits_for_its_failed_message(stage: Stage, function: RunningFunction) -> None:
@@ -212,6 +183,13 @@ def test_a_message_that_both_the_function_and_a_worker_get_is_loaded_once(
         summary = pipeline.run(drain=True)
     assert (summary.loaded, summary.duplicates) == (5 - len(handed), len(handed))
     assert stage.users("both-") == [f"both-{at}" for at in range(5)]
+
+
+def test_what_drifted_is_written_down_before_an_invocation_answers(stage: Stage, function: RunningFunction) -> None:
+    assert failed_ids(function.result(event([login("drift-1", device_type=5), login("drift-2")]))) == []
+    found = query(stage.dsn, "SELECT messages FROM sofetch.drift WHERE kind = 'type_change' AND field = 'device_type'")
+    assert found == [(1,)]
+    assert '"event":"new_drift","kind":"type_change","field":"device_type"' in function.logged()
 
 
 def test_nothing_that_the_function_prints_or_logs_holds_a_value(stage: Stage, function: RunningFunction) -> None:

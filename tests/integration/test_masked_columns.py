@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from loading import new_key, open_sink, query, settings_for
 from masking import message, ring
-from sofetch.load.inspect import check_sink
-from sofetch.load.schema import apply_schema
+from sofetch.load.setup.inspect import check_sink
+from sofetch.load.setup.schema import apply_schema
 from sofetch.mask import compile_masker, reveal
 from sofetch.mask.identity import FIRST_KEY_ATTRIBUTE
 from sofetch.record import Record
-from sofetch.settings import Settings
+from sofetch.settings import MasksSettings, Settings
 
 SIDE_BY_SIDE = settings_for(
     [
@@ -91,3 +92,27 @@ def test_check_refuses_a_column_in_which_the_results_have_no_room(
     assert set(found) == ({code} if code else set())
     if code:
         assert 'ALTER TABLE … ALTER COLUMN "masked" TYPE' in found[code].hint
+
+
+def test_dates_numbers_and_parts_are_stored_as_what_they_are(database: str) -> None:
+    settings = settings_for(
+        [
+            {"name": "user_id"},
+            {"name": "born", "mask": "date_shift", "subject": "user_id", "shift_days": 30},
+            {"name": "pay", "mask": "round", "round_to": 1000},
+            {"name": "near", "mask": "noise", "noise_scale": 5, "domain": "pay"},
+            {"name": "card", "mask": "partial"},
+            {"name": "device", "mask": "fpe", "domain": "device"},
+        ]
+    )
+    settings = structs.replace(settings, masks=MasksSettings(allow_fpe=True))
+    values = ("ann", "1985-12-10", "52300.70", 52300, "4111 1111 1111 1234", "593-47-5928")
+    masked = compile_masker(settings, ring()).mask([Record(message(attributes={}), values)])
+    apply_schema(settings, dsn=database)
+    with open_sink(settings, database) as sink:
+        sink.load(masked.records, [])
+    [row] = query(database, "SELECT born - date '1985-12-10', pay, near - 52300, card, device FROM events")
+    days, pay, off, card, device = row
+    assert (0 < abs(days) <= 30, pay, abs(off) < 500, card) == (True, 52000, True, "***1234")
+    assert len(device) == len("593-47-5928")
+    assert [found for found in check_sink(settings, dsn=database) if found.severity == "error"] == []

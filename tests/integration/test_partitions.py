@@ -17,10 +17,10 @@ from loading import count, names_of, open_sink, query, redelivered, row, setting
 from sofetch.cli.root import root
 from sofetch.errors import SinkRefused, SinkUnavailable
 from sofetch.load.connection import sink_error
-from sofetch.load.inspect import check_sink
-from sofetch.load.maintain import MAINTENANCE_LOCK_ID, maintain
-from sofetch.load.partition_check import partition_problems
-from sofetch.load.schema import apply_schema, plan_schema
+from sofetch.load.partitions.check import partition_problems
+from sofetch.load.partitions.maintain import MAINTENANCE_LOCK_ID, maintain
+from sofetch.load.setup.inspect import check_sink
+from sofetch.load.setup.schema import apply_schema, plan_schema
 from sofetch.record import MaskedRecord
 from sofetch.settings import Settings
 
@@ -125,7 +125,8 @@ def test_retention_drops_what_is_wholly_older_and_nothing_younger(database: str)
 def test_of_two_maintenances_one_works_and_a_lock_only_puts_it_off(database: str) -> None:
     settings = by_day()
     apply_schema(settings, dsn=database)
-    with locked(database, f"SELECT pg_advisory_lock({MAINTENANCE_LOCK_ID})"):
+    # Until its transaction ends: a lock of the session would stay until Postgres has noticed that it was closed.
+    with locked(database, f"SELECT pg_advisory_xact_lock({MAINTENANCE_LOCK_ID})"):
         assert maintain(settings, dsn=database, now=NOW).busy
     assert len(partitions(database)) == 1
     with locked(database, "LOCK TABLE events_default IN SHARE MODE"):

@@ -18,10 +18,10 @@ from sofetch.decode import compile_decoder
 from sofetch.errors import ConfigError, KeyringError, SinkRefused
 from sofetch.load.batch import Fault
 from sofetch.load.postgres import PostgresSink
-from sofetch.load.quarantine import count_quarantine, purge_quarantine, read_sealed
-from sofetch.load.quarantine_replay import QuarantineReplay
-from sofetch.load.quarantine_selection import Selection
-from sofetch.load.schema import apply_schema
+from sofetch.load.quarantine.entries import count_quarantine, purge_quarantine, read_sealed
+from sofetch.load.quarantine.replay import QuarantineReplay
+from sofetch.load.quarantine.selection import Selection
+from sofetch.load.setup.schema import apply_schema
 from sofetch.mask import compile_masker, parse_keyring, unseal
 from sofetch.pipeline import SYSTEMATIC, Processed, Steps, process
 from sofetch.record import Decoded, Duplicate, Expanded, Loaded, Message, Reason, Rejected
@@ -101,6 +101,17 @@ def test_a_replayed_message_becomes_the_row_of_its_first_delivery(dsn: str) -> N
     done = replayed(lax(), dsn)
     assert (done.loaded, done.remaining, count(dsn, "sofetch.quarantine")) == (12, 0, 0)
     assert rows(dsn) == as_delivered
+
+
+def test_a_replayed_message_never_takes_the_place_of_a_newer_row(database: str) -> None:
+    by_key: dict[str, Any] = {"write": "upsert", "key": ["user_id"]}
+    apply_schema(lax(**by_key), dsn=database)
+    delivered(strict(**by_key), database, [message(1)])
+    delivered(strict(**by_key), database, [message(2, locale="fr", user_id="user-1")])
+    done = replayed(lax(**by_key), database)
+    assert (done.loaded, done.duplicates) == (0, 1)
+    assert query(database, "SELECT user_id, locale FROM logins") == [("user-1", "fr")]
+    assert count(database, "sofetch.quarantine") == 0
 
 
 def test_a_replay_keeps_the_first_key_so_that_another_delivery_is_a_duplicate(dsn: str) -> None:

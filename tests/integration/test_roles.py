@@ -13,21 +13,22 @@ from loading import count, query
 from masking import ring
 from sofetch.decode import compile_decoder
 from sofetch.errors import ConfigError, SinkRefused
-from sofetch.load.inspect import check_sink
+from sofetch.load.drift import note_drift
 from sofetch.load.postgres import PostgresSink
-from sofetch.load.roles import sink_roles, vault_roles
-from sofetch.load.schema import apply_schema
-from sofetch.load.vault import Destroyed, VaultStore
-from sofetch.load.vault_schema import apply_vault, check_vault
+from sofetch.load.setup.inspect import check_sink
+from sofetch.load.setup.roles import sink_roles, vault_roles
+from sofetch.load.setup.schema import apply_schema
+from sofetch.load.vault.schema import apply_vault, check_vault
+from sofetch.load.vault.store import Destroyed, VaultStore
 from sofetch.mask.subjects import subject_tokens
 from sofetch.mask.vaulting import open_value
 from sofetch.pipeline import Steps, process
-from sofetch.record import Loaded, Message, Rejected
+from sofetch.record import Drift, DriftKind, Loaded, Message, Rejected
 from vaulting import LIMITS, login_role, recovery_pair, vault_masker, vault_settings
 
 PRIVATE, PUBLIC = recovery_pair()
 SETTINGS = vault_settings()
-ROLES = ("loader", "analyst", "auditor", "vault_writer", "vault_reader", "eraser")
+ROLES = ("loader", "analyst", "auditor", "console", "console_asker", "vault_writer", "vault_reader", "eraser")
 BODY = b'{"user_id": "u1", "ip": "198.51.100.7", "device_id": "d1"}'
 
 
@@ -276,7 +277,8 @@ def test_the_told_statements_are_the_applied_ones(roles: Roles) -> None:
     for step in told:
         query(roles.dsn, step.sql)
     assert [step.what for step in told] == [
-        f"role {roles.prefix}{name}" for name in ("loader", "analyst", "auditor", "vault_reader", "eraser")
+        f"role {roles.prefix}{name}"
+        for name in ("loader", "analyst", "auditor", "console", "console_asker", "vault_reader", "eraser")
     ]
 
 
@@ -290,3 +292,19 @@ def test_roles_for_a_vault_that_is_not_there_say_what_to_do_first(vault_database
     with pytest.raises(SinkRefused, match="the vault") as caught:
         vault_roles(SETTINGS, dsn=vault_database)
     assert "--apply" in caught.value.hint
+
+
+def test_a_loader_writes_down_what_drifted_and_one_without_the_right_is_told_which_to_get(roles: Roles) -> None:
+    load_as_owner(roles)
+    drift = {Drift(DriftKind.TYPE_CHANGE, "ip"): 1}
+    with login_role(roles.dsn, "loads", roles.loader) as dsn:
+        assert note_drift(SETTINGS, drift, dsn=dsn) == [*drift]
+        assert note_drift(SETTINGS, drift, dsn=dsn) == []
+        forbidden(dsn, "DELETE FROM sofetch.drift", "TRUNCATE sofetch.drift")
+        query(roles.dsn, f"REVOKE ALL ON sofetch.drift FROM {roles.loader}")
+        with pytest.raises(SinkRefused) as refused:
+            note_drift(SETTINGS, drift, dsn=dsn)
+        assert load(dsn, roles.vault_dsn, message(3)) == [Loaded]
+    assert "sofetch.drift" in refused.value.what
+    assert "load" not in refused.value.what
+    assert "schema --roles --apply" in refused.value.hint

@@ -15,10 +15,10 @@ from psycopg.conninfo import make_conninfo
 from loading import open_sink, query, row, settings_for
 from masking import K1, K2, cell_of, entry, ring
 from sofetch.errors import KeyringError, SinkRefused
-from sofetch.load.kids import check_kids, kids_in_use
 from sofetch.load.postgres import PostgresSink
-from sofetch.load.rotation import Progress, plan_rotation, rotate_table
-from sofetch.load.schema import apply_schema
+from sofetch.load.rotation.kids import check_kids, kids_in_use
+from sofetch.load.rotation.tokens import Progress, plan_rotation, rotate_table
+from sofetch.load.setup.schema import apply_schema
 from sofetch.mask import Keyring, Keyrings, compile_masker, reveal
 from sofetch.mask.upgrade import compile_upgrades, token_upgrade
 from sofetch.record import Cell
@@ -170,7 +170,7 @@ def test_each_transaction_renews_no_more_rows_than_asked(database: str) -> None:
 def test_servers_that_know_no_ranges_of_places_find_the_same_rows(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sofetch.load.renewal.RANGES_SINCE", 10_000_000)
+    monkeypatch.setattr("sofetch.load.rotation.renewal.RANGES_SINCE", 10_000_000)
     load(database, range(700), OLD)
     done = rotate_table(SETTINGS, upgrades(), dsn=database, batch_rows=300)
     assert (done.rows, done.sweeps) == (700, 1)

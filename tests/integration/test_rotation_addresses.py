@@ -8,13 +8,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from loading import open_sink, query, row, settings_for
+from loading import gone, open_sink, query, row, settings_for
 from masking import K1, K2, cell_of, entry, ring
 from sofetch.errors import KeyringError, SinkRefused
-from sofetch.load.address_rotation import rotate_addresses
-from sofetch.load.kids import kids_in_use
 from sofetch.load.postgres import PostgresSink
-from sofetch.load.schema import apply_schema
+from sofetch.load.rotation.addresses import rotate_addresses
+from sofetch.load.rotation.kids import kids_in_use
+from sofetch.load.setup.schema import apply_schema
 from sofetch.mask import Keyring, Keyrings, compile_masker
 from sofetch.mask.upgrade import compile_address_upgrades
 from sofetch.record import Cell
@@ -57,7 +57,13 @@ def rows(dsn: str, table: str = "visits") -> list[tuple[Any, ...]]:
     return query(dsn, f"SELECT n, address, network FROM {table} ORDER BY n")
 
 
-def rotate(dsn: str, *tables: Settings, keyring: Keyring = NEW, **options: Any) -> list[Any]:
+def rotate(dsn: str, *tables: Settings, **options: Any) -> list[Any]:
+    """As one does once all workers are stopped."""
+    gone(dsn)
+    return rotate_at_once(dsn, *tables, **options)
+
+
+def rotate_at_once(dsn: str, *tables: Settings, keyring: Keyring = NEW, **options: Any) -> list[Any]:
     upgrades = compile_address_upgrades(SETTINGS, Keyrings(keyring))
     return list(rotate_addresses(tables or [SETTINGS], upgrades, dsn=dsn, **options))
 
@@ -112,11 +118,12 @@ def test_without_the_key_that_they_are_under_nothing_is_touched(database: str, o
 
 def test_nothing_is_done_while_a_worker_is_connected(database: str) -> None:
     load(database, range(5), OLD)
+    gone(database)
     worker = start(database, OLD)
     with pytest.raises(SinkRefused, match="while no worker runs, and 1 sessions"):
-        rotate(database)
+        rotate_at_once(database)
     assert rows(database) == [cells(n, OLD) for n in range(5)]
-    assert rotate(database, workers_stopped=True)
+    assert rotate_at_once(database, workers_stopped=True)
     worker.close()
 
 
@@ -136,7 +143,7 @@ def test_rotation_that_is_cut_off_has_done_nothing(database: str, monkeypatch: p
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("sofetch.load.address_rotation._change_fingerprint", cut_off)
+        patch.setattr("sofetch.load.rotation.addresses._change_fingerprint", cut_off)
         with pytest.raises(KeyboardInterrupt):
             rotate(database)
     assert rows(database) == [cells(n, OLD) for n in range(30)]

@@ -10,17 +10,21 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from loading import count, login_rows, logins, names_of, new_key, open_sink, query, settings_for
+from loading import count, lasting_day, login_rows, logins, names_of, new_key, open_sink, query, settings_for
 from sofetch.errors import SinkUnavailable
 from sofetch.load.ledger import keep_partitions
 from sofetch.load.migrations import latest_migration, migrate
-from sofetch.load.schema import apply_schema, plan_schema
+from sofetch.load.setup.schema import apply_schema, plan_schema
 from sofetch.load.statements import migration_files, statement
 
 EXPECTED = {
     "audit": [
         "seq bigint", "at timestamp with time zone", "actor text", "action text", "purpose text", "ticket text",
         "detail jsonb", "kid text", "previous bytea", "digest bytea",
+    ],
+    "drift": [
+        "pipeline_id integer", "kind text", "field text", "messages bigint",
+        "first_seen timestamp with time zone", "last_seen timestamp with time zone",
     ],
     "key_fingerprint": [
         "scheme text", "domain text", "kid text", "fingerprint bytea", "created_at timestamp with time zone",
@@ -35,6 +39,11 @@ EXPECTED = {
         "first_seen timestamp with time zone", "last_seen timestamp with time zone",
         "sent_at timestamp with time zone", "receive_count integer", "expires_at timestamp with time zone",
         "kid text", "sealed_body bytea",
+    ],
+    "quarantine_request": [
+        "id bigint", "pipeline_id integer", "action text", "keys uuid[]", "actor text", "purpose text", "ticket text",
+        "asked_role text", "asked_at timestamp with time zone", "taken_at timestamp with time zone",
+        "done_at timestamp with time zone", "outcome text", "done integer",
     ],
     "rotation": [
         "relation text", "target text", "next_block bigint", "rows bigint", "started_at timestamp with time zone",
@@ -158,15 +167,15 @@ def partitions(dsn: str) -> list[str]:
 
 
 def test_a_key_of_today_goes_into_todays_partition(any_database: str) -> None:
+    now_ms = int(lasting_day().timestamp() * 1_000)
     apply_schema(logins(), dsn=any_database)
-    now_ms = int(datetime.now(UTC).timestamp() * 1_000)
     query(any_database, "INSERT INTO sofetch.ledger VALUES (%s::uuid, 1)", new_key(sent_ms=now_ms).hex())
     assert count(any_database, f"sofetch.{day_name(0)}") == 1
 
 
 def test_a_days_first_and_last_millisecond_are_in_its_partition(database: str) -> None:
+    midnight = lasting_day().replace(hour=0)
     apply_schema(logins(), dsn=database)
-    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     first = int(midnight.timestamp() * 1_000)
     for sent_ms, low in [
         (first - 1, b"\xff"),
@@ -181,9 +190,9 @@ def test_a_days_first_and_last_millisecond_are_in_its_partition(database: str) -
 
 
 def test_a_day_whose_rows_sit_in_the_default_partition_is_left_there(database: str) -> None:
+    now_ms = int(lasting_day().timestamp() * 1_000)
     apply_schema(logins(), dsn=database)
     query(database, f"DROP TABLE sofetch.{day_name(0)}")
-    now_ms = int(datetime.now(UTC).timestamp() * 1_000)
     query(database, "INSERT INTO sofetch.ledger VALUES (%s::uuid, 1)", new_key(sent_ms=now_ms).hex())
     assert query(database, "SELECT sofetch.make_ledger_partitions(1, 5)") == [(2,)]
     assert day_name(0) not in partitions(database)
@@ -191,8 +200,8 @@ def test_a_day_whose_rows_sit_in_the_default_partition_is_left_there(database: s
 
 
 def test_old_days_are_dropped_and_the_rest_is_kept(database: str) -> None:
+    old = lasting_day() - timedelta(days=20)
     apply_schema(logins(), dsn=database)
-    old = datetime.now(UTC) - timedelta(days=20)
     for table in ("ledger", "ledger_content"):
         query(
             database,
@@ -207,6 +216,7 @@ def test_old_days_are_dropped_and_the_rest_is_kept(database: str) -> None:
 
 
 def test_two_workers_may_drop_the_same_day_at_once(database: str) -> None:
+    lasting_day()
     apply_schema(logins(), dsn=database)
     query(database, "SELECT sofetch.make_ledger_partitions(14, 1)")
     drop, waiting = "SELECT sofetch.drop_ledger_partitions(10)", "SELECT count(*) FROM pg_locks WHERE NOT granted"

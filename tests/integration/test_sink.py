@@ -21,7 +21,7 @@ from loading import (
     rejection,
     settings_for,
 )
-from sofetch.load.quarantine import list_quarantine, show_quarantine
+from sofetch.load.quarantine.entries import list_quarantine, show_quarantine
 from sofetch.load.reading import count_rows, read_rows, repeated_values
 from sofetch.record import Duplicate, Loaded, Reason, Rejected
 

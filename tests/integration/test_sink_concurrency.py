@@ -13,7 +13,7 @@ import pytest
 
 from loading import count, login, login_rows, logins, names_of, open_sink, query, redelivered, rejection
 from sofetch.load.postgres import PostgresSink
-from sofetch.load.schema import apply_schema
+from sofetch.load.setup.schema import apply_schema
 from sofetch.record import LoadResult, MaskedRecord
 
 Arrange = Callable[[list[MaskedRecord]], list[MaskedRecord]]

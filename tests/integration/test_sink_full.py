@@ -140,10 +140,12 @@ def test_used_up_connections_hold_the_batch_until_one_is_free_and_are_said_to_be
         limited = make_conninfo(database, user=name)
         sink = PostgresSink(logins(), dsn=limited)
         try:
-            with psycopg.connect(limited):
+            with psycopg.connect(limited) as only:
                 for _ in range(2):
                     with pytest.raises(SinkUnavailable, match="too many connections"):
                         sink.load(records, [])
+                pid = only.info.backend_pid
+            admin.execute("SELECT pg_terminate_backend(%s, 60000)", [pid])  # it is closed: this waits until it is gone
             assert names_of(sink.load(records, [])) == ["Duplicate", "Loaded", "Loaded"]
             assert count(database, "sofetch.quarantine") == 0
         finally:

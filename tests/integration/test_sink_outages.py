@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 import psycopg
@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from faults.tcp_proxy import tcp_proxy
 from loading import (
     count,
+    lasting_day,
     login,
     login_rows,
     logins,
@@ -26,7 +27,7 @@ from loading import (
 )
 from sofetch.errors import SinkRefused, SinkUnavailable
 from sofetch.load.postgres import PostgresSink
-from sofetch.load.schema import apply_schema
+from sofetch.load.setup.schema import apply_schema
 from sofetch.record import MaskedRecord
 
 KILL = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
@@ -123,11 +124,10 @@ def test_a_reader_of_the_ledger_does_not_stop_the_loading(database: str) -> None
 
 
 def test_a_key_that_meets_the_making_of_its_day_is_tried_again(database: str) -> None:
-    now_ms = int(datetime.now(UTC).timestamp() * 1_000)
-    record = login(key=new_key(sent_ms=now_ms))
+    today = lasting_day()
+    record = login(key=new_key(sent_ms=int(today.timestamp() * 1_000)))
     with open_sink(logins(), database) as sink:
-        [(today,)] = query(database, "SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')")
-        query(database, f"DROP TABLE sofetch.ledger_{today}")
+        query(database, f"DROP TABLE sofetch.ledger_{today:%Y%m%d}")
         with psycopg.connect(database) as maker, ThreadPoolExecutor(1) as pool:
             maker.execute("SELECT sofetch.make_ledger_partitions(0, 0)")
             future = pool.submit(sink.load, [record], [])

@@ -10,16 +10,18 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from loading import count, login, login_rows, logins, names_of, open_sink, query
+from loading import count, login, login_rows, logins, names_of, open_sink, query, row, settings_for
 from sofetch.embedded.folder import unprivileged_user
 from sofetch.embedded.process import as_user
-from sofetch.load.schema import apply_schema
+from sofetch.load.setup.schema import apply_schema
+from sofetch.record import MaskedRecord
 
 PROGRAM = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
 
@@ -71,6 +73,25 @@ def test_two_loaders_share_one_connection_and_leave_it_as_it_was(database: str, 
         with psycopg.connect(pooler, autocommit=True, prepare_threshold=None) as other:
             assert other.execute("SHOW statement_timeout").fetchone() == ("0",)
     assert count(database, "user_logins") == 150
+
+
+@pytest.mark.parametrize(("write", "stays"), [("upsert", "new"), ("insert_ignore", "old")])
+def test_rows_are_written_by_key_through_it_too(database: str, pooler: str, write: str, stays: str) -> None:
+    columns = [{"name": "user_id"}, {"name": "sent", "value": "sent_time", "type": "timestamp"}, {"name": "state"}]
+    settings = settings_for(columns, table="profiles", write=write, key=["user_id"], pooled=True)
+    apply_schema(settings, dsn=database)
+
+    def version(user: int, state: str) -> MaskedRecord:
+        sent = datetime(2026, 11, 23, hour=1 if state == "old" else 2, tzinfo=UTC)
+        return row(f"u{user}", sent, state)
+
+    with ExitStack() as stack, ThreadPoolExecutor(2) as pool:
+        sinks = [stack.enter_context(open_sink(settings, pooler, schema=False)) for _ in range(2)]
+        assert names_of(sinks[0].load([version(user, "old") for user in range(100)], [])) == ["Loaded"] * 100
+        newer = [version(user, "new") for user in range(100)]
+        found = pool.map(lambda sink, rows: names_of(sink.load(rows, [])), sinks, [newer, newer[50:]])
+        assert sum(names.count("Loaded") for names in found) == (100 if write == "upsert" else 0)
+    assert query(database, "SELECT state, count(*) FROM profiles GROUP BY state") == [(stays, 100)]
 
 
 def test_the_primary_is_found_through_poolers_too(database: str, pooler: str) -> None:

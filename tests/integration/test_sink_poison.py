@@ -20,7 +20,7 @@ from loading import (
     settings_for,
 )
 from sofetch.errors import SinkRefused
-from sofetch.load.schema import apply_schema
+from sofetch.load.setup.schema import apply_schema
 from sofetch.record import MaskedRecord, Reason, Refused
 
 CHECKED = "ALTER TABLE user_logins ADD CONSTRAINT no_poison CHECK (user_id NOT LIKE 'poison%')"

@@ -44,17 +44,17 @@ MOST_WITHOUT_LINE = {0: (1, 0), 1: (3, 4), 5: (3, 4), 200: (3, 4), 1000: (3, 4)}
 def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Counts attempts to COPY rows and pipelines of single rows."""
     counted: Counter[str] = Counter()
-    copy, round_trip = RowWriter.copy, one_by_one._round_trip
+    write, round_trip = RowWriter.write, one_by_one._round_trip
 
-    def counted_copy(*arguments: Any) -> None:
+    def counted_write(*arguments: Any) -> Any:
         counted["copy"] += 1
-        copy(*arguments)
+        return write(*arguments)
 
     def counted_round_trip(*arguments: Any) -> Any:
         counted["pipeline"] += 1
         return round_trip(*arguments)
 
-    monkeypatch.setattr(RowWriter, "copy", counted_copy)
+    monkeypatch.setattr(RowWriter, "write", counted_write)
     monkeypatch.setattr(one_by_one, "_round_trip", counted_round_trip)
     return counted
 

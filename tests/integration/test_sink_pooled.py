@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from loading import login_rows, logins, names_of, open_sink, query, rejection
 from sofetch.errors import SinkRefused
+from sofetch.load.drift import note_drift
 from sofetch.load.postgres import PostgresSink
-from sofetch.load.schema import apply_schema
-from sofetch.load.vault import VaultStore
-from sofetch.load.vault_schema import apply_vault
+from sofetch.load.setup.schema import apply_schema
+from sofetch.load.vault.schema import apply_vault
+from sofetch.load.vault.store import VaultStore
+from sofetch.record import Drift, DriftKind
 from sofetch.settings import SinkSettings
 from vaulting import LIMITS as LIMITS_OF_VAULT
 from vaulting import records, recovery_pair, vault_masker, vaulted_of
@@ -44,15 +47,18 @@ def test_limits_are_of_the_transaction_and_the_session_stays_as_it_came(database
     assert before == ("0 0 -1 off",)
 
 
-def test_nothing_that_pins_a_session_is_said(database: str, postgres_log: Path) -> None:
+@pytest.mark.parametrize("by_key", [{}, {"write": "upsert", "key": ["user_id"]}])
+def test_nothing_that_pins_a_session_is_said(database: str, postgres_log: Path, by_key: dict[str, Any]) -> None:
     _always(database, "search_path = public")
-    settings = logins(pooled=True)
+    settings = logins(pooled=True, **by_key)
     apply_schema(settings, dsn=database)
     begin = postgres_log.stat().st_size
     with open_sink(settings, database, schema=False) as sink:
         rows = login_rows(3)
         sink.load(rows, [rejection()])
         sink.load(rows, [])
+        note_drift(settings, {Drift(DriftKind.UNKNOWN_FIELD, "tier"): 1}, dsn=database)
+    assert query(database, "SELECT messages FROM sofetch.drift") == [(1,)]
     with postgres_log.open("rb") as log:
         log.seek(begin)
         said = log.read().lower()

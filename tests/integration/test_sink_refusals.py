@@ -8,11 +8,11 @@ import pytest
 from msgspec import Struct
 from psycopg.conninfo import make_conninfo
 
-from loading import LOGINS, count, login_rows, logins, names_of, open_sink, query, rejection, settings_for
+from loading import LOGINS, count, lasting_day, login_rows, logins, names_of, open_sink, query, rejection, settings_for
 from sofetch.errors import KeyringError, SinkRefused
-from sofetch.load.inspect import grants
 from sofetch.load.postgres import PostgresSink
-from sofetch.load.schema import apply_schema
+from sofetch.load.setup.inspect import grants
+from sofetch.load.setup.schema import apply_schema
 from sofetch.settings import Settings
 
 
@@ -104,17 +104,13 @@ def loader(database: str) -> Iterator[str]:
 
 
 def test_a_role_that_may_only_insert_loads_everything_and_keeps_the_partitions(database: str, loader: str) -> None:
-    query(database, "DROP TABLE sofetch.ledger_" + query(database, TODAY)[0][0])
+    partition = f"sofetch.ledger_{lasting_day():%Y%m%d}"
+    query(database, f"DROP TABLE {partition}")
     with open_sink(logins(), loader, schema=False) as sink:
         records, bad = login_rows(5), rejection()
         assert names_of(sink.load(records, [bad])) == ["Loaded"] * 5 + ["Rejected"]
         assert names_of(sink.load(records, [bad])) == ["Duplicate"] * 5 + ["Rejected"]
-    assert query(
-        database, "SELECT to_regclass('sofetch.ledger_' || to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD'))"
-    ) != [(None,)]
-
-
-TODAY = "SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')"
+    assert query(database, f"SELECT to_regclass('{partition}')") != [(None,)]
 
 
 @pytest.mark.parametrize(

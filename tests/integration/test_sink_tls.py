@@ -21,7 +21,7 @@ from faults.loop import LoopThread
 from loading import logins
 from sofetch.errors import SinkUnavailable
 from sofetch.load.connection import connect
-from sofetch.load.inspect import check_sink
+from sofetch.load.setup.inspect import check_sink
 from sofetch.settings import SinkSettings
 
 NAME = "db.example.org"

@@ -114,6 +114,9 @@ def test_missing_credentials_and_region_are_said(monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     with pytest.raises(SourceRefused, match="no AWS region"):
         QueueControl.open(settings)
+    monkeypatch.setenv("AWS_REGION", "eu-west-3")
+    with pytest.raises(SourceRefused, match="no AWS credentials"):
+        QueueControl.open(settings)
 
 
 def test_something_that_is_no_queue_server_is_said(tmp_path: Path, file_server: str) -> None:

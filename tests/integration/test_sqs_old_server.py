@@ -22,6 +22,7 @@ from sofetch.source import open_source
 from sofetch.source.control import QueueControl, check_source
 
 pytestmark = pytest.mark.slow
+_PORTS_TRIED = 5
 _BODIES = [f'{{"city": "Zürich & <{number}>"}}'.encode() for number in range(25)]
 
 
@@ -44,26 +45,31 @@ def _free_port() -> int:
 
 @pytest.fixture(scope="module")
 def old_endpoint() -> Iterator[str]:
-    port = _free_port()
-    command = [str(_old_python()), "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        try:
-            endpoint = f"http://127.0.0.1:{port}"
-            _await_answer(endpoint, server)
-            yield endpoint
-        finally:
-            server.terminate()
+    for _ in range(_PORTS_TRIED):
+        port = _free_port()
+        command = [str(_old_python()), "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+            try:
+                endpoint = f"http://127.0.0.1:{port}"
+                if _comes_up(endpoint, server):
+                    yield endpoint
+                    return
+            finally:
+                server.terminate()
+    raise AssertionError(f"the old server ended on each of {_PORTS_TRIED} ports")
 
 
-def _await_answer(endpoint: str, server: subprocess.Popen[bytes]) -> None:
+def _comes_up(endpoint: str, server: subprocess.Popen[bytes]) -> bool:
+    """Wait until it answers. It ends where another process has taken the port meanwhile."""
     for _ in range(300):
-        assert server.poll() is None, "the old server ended"
+        if server.poll() is not None:
+            return False
         try:
             urllib.request.urlopen(f"{endpoint}/moto-api/", timeout=5).close()
         except OSError:
             time.sleep(0.1)
         else:
-            return
+            return server.poll() is None
     raise AssertionError("the old server does not answer")
 
 

@@ -18,10 +18,10 @@ from masking import K2, entry, ring
 from sofetch.decode import compile_decoder
 from sofetch.errors import SinkRefused, SinkUnavailable
 from sofetch.load.postgres import PostgresSink
-from sofetch.load.schema import apply_schema
-from sofetch.load.vault import Destroyed, VaultStore
-from sofetch.load.vault_rotation import VaultRotated, rotate_vault
-from sofetch.load.vault_schema import apply_vault, check_vault, plan_vault
+from sofetch.load.setup.schema import apply_schema
+from sofetch.load.vault.rotation import VaultRotated, rotate_vault
+from sofetch.load.vault.schema import apply_vault, check_vault, plan_vault
+from sofetch.load.vault.store import Destroyed, VaultStore
 from sofetch.mask import Keyrings
 from sofetch.mask.subjects import subject_tokens
 from sofetch.mask.upgrade import compile_vault_upgrades

@@ -14,7 +14,10 @@ from typing import Any
 from lambda_runtime.runtime_api import LOOK_EVERY_SECONDS, Answer, RuntimeApi, runtime_api
 
 HANDLER = "sofetch.lambda_handler.handler"
-PATIENCE_SECONDS = 90
+
+
+class TimedOut(Exception):
+    """The deadline came before an answer, and the process was killed for it."""
 
 
 class Died(Exception):
@@ -35,16 +38,18 @@ class RunningFunction:
         self._logged = logged
 
     def invoke(self, event: object, *, timeout_seconds: float = 60) -> Answer:
-        """What it answers. Raises Died if its process ends instead."""
+        """What it answers. Raises Died if its process ends instead, and TimedOut once it is killed at its deadline."""
+        deadline = time.monotonic() + timeout_seconds
         self._api.hand_over(event, timeout_seconds=timeout_seconds)
-        give_up = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < give_up:
+        while (left_seconds := deadline - time.monotonic()) > 0:
             try:
-                return self._api.answers.get(timeout=LOOK_EVERY_SECONDS)
+                return self._api.answers.get(timeout=min(LOOK_EVERY_SECONDS, left_seconds))
             except queue.Empty:
                 if (exit_code := self._process.poll()) is not None:
                     raise Died(exit_code) from None
-        raise AssertionError(f"no answer: {self.logged()}")
+        self._process.kill()
+        self._process.wait(timeout=10)
+        raise TimedOut(f"no answer within {timeout_seconds} s: {self.logged()}")
 
     def result(self, event: object) -> dict[str, Any]:
         """The answer, which must not be an error."""

@@ -6,7 +6,7 @@ import tomllib
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sofetch.config import lint_text, load_text
@@ -63,6 +63,7 @@ bodies = st.lists(st.dictionaries(keys, documents, max_size=6).map(msgspec.json.
 
 
 @given(bodies)
+@example([b'{"id":{"Disabled":"203.0.113.9"}}'])
 @settings(deadline=None)
 def test_an_inferred_configuration_loads_lints_clean_and_compiles(samples: list[bytes]) -> None:
     text = infer_config(samples, queue="events", table="events")

@@ -23,7 +23,7 @@ NUMBERS = st.integers() | st.floats() | st.booleans() | st.decimals()
 SURROGATES = st.text(st.characters(categories=["Cs", "L"]), min_size=1, max_size=5)
 SCALARS: st.SearchStrategy[Scalar] = st.none() | TEXTS | NUMBERS | SURROGATES
 ADDRESSES = st.ip_addresses(v=4) | st.ip_addresses(v=6)
-KINDS: st.SearchStrategy[Kind] = st.sampled_from(["string", "ip", "email", "uuid", "int", "date"])
+KINDS: st.SearchStrategy[Kind] = st.sampled_from(["string", "ip", "email", "uuid", "int", "code", "date", "number"])
 OF_SOME_KIND = ADDRESSES.map(str) | st.emails() | st.uuids().map(str) | st.integers().map(str) | st.dates().map(str)
 
 SETUPS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
@@ -42,6 +42,11 @@ SETUPS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
         {"mask": "truncate", "truncate_to": 3},
         {"mask": "bucket", "kind": "email"},
         {"mask": "bucket", "kind": "date", "not_of_kind": "reject"},
+        {"mask": "partial", "keep_last": 3},
+        {"mask": "partial", "kind": "email"},
+        {"mask": "round", "round_to": 10.0},
+        {"mask": "noise", "noise_scale": 5.0, "not_of_kind": "reject"},
+        {"mask": "fpe"},
     ]
 )
 

@@ -25,7 +25,7 @@ SIXES = st.ip_addresses(v=6)
 ADDRESSES = FOURS | SIXES
 ADDRESS_MASKS: st.SearchStrategy[ReversibleMask] = st.sampled_from(["ip", "ip_prefix"])
 MASKS: st.SearchStrategy[ReversibleMask] = st.sampled_from(["reversible", "ip", "ip_prefix"])
-KINDS: st.SearchStrategy[Kind] = st.sampled_from(["string", "ip", "email", "uuid", "int", "date"])
+KINDS: st.SearchStrategy[Kind] = st.sampled_from(["string", "ip", "email", "uuid", "int", "code", "date"])
 OF_SOME_KIND = ADDRESSES.map(str) | st.emails() | st.uuids().map(str) | st.integers() | st.dates().map(str)
 
 

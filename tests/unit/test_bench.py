@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -18,8 +19,10 @@ BENCH = Path(__file__).parents[2] / "bench"
 MACHINE = {"processor", "cores", "system", "python"}
 
 
-def run(script: str, *arguments: str) -> dict[str, Any]:
-    done = subprocess.run([sys.executable, BENCH / script, "--json", *arguments], capture_output=True, check=True)
+def run(script: str, *arguments: str, fails_for: str = "") -> dict[str, Any]:
+    done = subprocess.run([sys.executable, BENCH / script, "--json", *arguments], capture_output=True, check=False)
+    assert bool(done.returncode) == bool(fails_for), done.stderr
+    assert fails_for in done.stderr.decode()
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
@@ -39,8 +42,9 @@ def test_every_share_of_bad_rows_is_measured_for_every_constraint() -> None:
 
 
 @pytest.mark.slow
-def test_an_invocation_of_the_function_is_measured_for_each_size_of_event() -> None:
-    document = run("lambda_function.py", "--records", "10", "20", "--runs", "1")
+def test_an_invocation_of_the_function_is_measured_for_each_size_of_event_and_a_slow_import_fails_it() -> None:
+    options = ("--records", "10", "20", "--runs", "1", "--most-import-ms", "1")
+    document = run("lambda_function.py", *options, fails_for="1 ms are allowed")
     assert [it["records"] for it in document["results"]["warm"]] == [10, 20]
     assert set(document["machine"]) >= MACHINE
 
@@ -71,12 +75,19 @@ def test_committed_results_name_their_machine_and_no_path(path: Path) -> None:
     assert path.with_suffix(".md").exists()
 
 
-def test_a_table_that_grew_slow_is_told_by_its_last_slice_and_its_second() -> None:
-    """The first warms up."""
+def test_each_slice_of_a_growing_table_is_held_against_the_median_of_all_but_the_first() -> None:
+    """The first warms up. One in the middle counts as the last does, and one that is quicker as one that is slower."""
     code = (
-        f"import sys; sys.path.insert(0, {str(BENCH)!r}); from scale import Slice, slower_by;"
-        "print([slower_by([Slice(n, speed) for n, speed in enumerate(speeds)])"
-        " for speeds in ([1, 100, 90, 75], [1, 50, 75], [9, 9])])"
+        f"import sys; sys.path.insert(0, {str(BENCH)!r}); from scale import Slice, off_the_median;"
+        "print([off_the_median([Slice(n, speed) for n, speed in enumerate(speeds)])"
+        " for speeds in ([1, 100, 75, 100, 125], [9])])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout.replace("None", "null")) == [0.25, -0.5, None]
+    assert json.loads(done.stdout) == [[0, -0.25, 0, 0.25], []]
+
+
+def test_the_table_that_was_measured_stayed_as_fast() -> None:
+    slices = json.loads((BENCH / "results/scale.json").read_text())["slices"]
+    assert slices[-1]["rows"] == 10_000_000
+    speeds = [one["per_second"] for one in slices[1:]]
+    assert all(abs(speed / statistics.median(speeds) - 1) <= 0.20 for speed in speeds)

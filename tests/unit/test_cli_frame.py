@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from sofetch.cli import root as root_module
 from sofetch.cli.failure import report
-from sofetch.cli.frame import Frame, command
+from sofetch.cli.frame import Frame, command, command_with_members
 from sofetch.cli.root import Entry, root
 from sofetch.cli.root import load as real_load
 from sofetch.errors import ConfigError, KeyringError, SinkRefused, SofetchError, SourceUnavailable
@@ -41,11 +41,21 @@ def probe(frame: Frame, *, fail: str) -> None:
     frame.data({"config": frame.config, "json": frame.json, "quiet": frame.quiet})
 
 
+@command_with_members("probes", example="sofetch probes")
+@click.option("--deep", is_flag=True, help="Deeper.")
+def probes(frame: Frame, *, deep: bool) -> None:
+    """Show what the frame says, with a member that does the same."""
+    frame.data({"alone": True, "deep": deep, "json": frame.json})
+
+
+probes.add_command(probe)
+
+
 @pytest.fixture(autouse=True)
 def with_probe(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = Entry("probe", f"{__name__}:probe", "Probe.")
-    monkeypatch.setattr(root_module, "SECTIONS", {"Probes": (entry,)})
-    monkeypatch.setattr(root_module, "load", lambda _entry: probe)
+    entries = (Entry("probe", f"{__name__}:probe", "Probe."), Entry("probes", f"{__name__}:probes", "Probes."))
+    monkeypatch.setattr(root_module, "SECTIONS", {"Probes": entries})
+    monkeypatch.setattr(root_module, "load", lambda entry: probe if entry.name == "probe" else probes)
 
 
 def run(*arguments: str) -> tuple[int, str, str]:
@@ -65,6 +75,22 @@ def test_shared_options_stand_before_or_after_the_command_and_after_wins(argumen
     code, out, _ = run(*arguments)
     assert code == 0
     assert json.loads(out) == {"config": "a.toml", "json": True, "quiet": True}
+
+
+def test_a_command_with_members_does_its_own_thing_where_none_is_named() -> None:
+    assert json.loads(run("probes", "--deep", "--json")[1]) == {"alone": True, "deep": True, "json": True}
+
+
+def test_a_member_runs_alone_and_knows_the_shared_options_given_before_it() -> None:
+    code, out, _ = run("probes", "-c", "a.toml", "--json", "probe", "-q")
+    assert code == 0
+    assert json.loads(out) == {"config": "a.toml", "json": True, "quiet": True}
+
+
+def test_an_option_of_the_command_itself_before_a_member_is_refused_and_not_ignored() -> None:
+    code, out, err = run("probes", "--deep", "probe")
+    assert (code, out) == (2, "")
+    assert "--deep says nothing to `sofetch probes probe`" in err
 
 
 @pytest.mark.parametrize(

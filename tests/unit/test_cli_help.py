@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from sofetch.cli.frame import Documented
 from sofetch.cli.root import SECTIONS, load, root
 
-SLOW = {"boto3", "botocore", "psycopg", "cryptography", "rich", "msgspec"}
+SLOW = {"boto3", "botocore", "psycopg", "cryptography", "rich", "msgspec", "starlette", "uvicorn", "jinja2"}
 
 
 def every_command() -> Iterator[tuple[list[str], click.Command]]:

@@ -16,7 +16,7 @@ from sofetch.cli.text import to_json
 from sofetch.config import load_config, preset
 from sofetch.mask import Keyring, parse_keyring
 from sofetch.record import Message
-from sofetch.settings import Settings, UnwrapSettings
+from sofetch.settings import ColumnSettings, DriftSettings, Settings, UnwrapSettings
 from wrapping import sns
 
 IP, DEVICE, EXTRA = "203.0.113.77", "593-47-5928", "alice@example.org"
@@ -80,6 +80,12 @@ def test_fields_that_no_column_names_are_only_counted(settings: Settings, keyrin
     assert seen.other_fields == 2
     assert EXTRA not in everything_shown(seen)
     assert "2 more fields that no column names: hidden" in "\n".join(_paragraph(1, seen))
+
+
+def test_a_field_of_the_collecting_column_s_name_is_one_that_no_column_names(settings: Settings) -> None:
+    columns = [*settings.column, ColumnSettings(name="more", type="jsonb")]
+    collecting = replace(settings, column=columns, drift=DriftSettings(unknown_fields="collect", collect_into="more"))
+    assert one(LOGIN | {"more": EXTRA}, collecting, None).other_fields == 1
 
 
 @pytest.mark.parametrize("with_key", [True, False])

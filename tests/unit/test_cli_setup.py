@@ -123,23 +123,11 @@ def test_the_json_schema_is_json_with_its_dialect() -> None:
     assert "2020-12" in json.loads(sofetch("settings", "--json-schema").stdout)["$schema"]
 
 
-@pytest.mark.parametrize(("shell", "word"), [("bash", "complete"), ("zsh", "compdef"), ("fish", "complete")])
-def test_completion_scripts_are_printed_even_with_json(shell: str, word: str) -> None:
-    assert word in sofetch("--json", "completion", shell).stdout
-
-
-def test_completion_completes_commands_and_options(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("_SOFETCH_COMPLETE", "bash_complete")
-    monkeypatch.setenv("COMP_WORDS", "sofetch run --dr")
-    monkeypatch.setenv("COMP_CWORD", "2")
-    assert sofetch().stdout.strip() == "plain,--drain"
-
-
 def test_the_version_names_what_it_stands_on() -> None:
-    assert sofetch("--version").stdout == f"sofetch {__version__}\n"
+    assert sofetch("--version").stdout == f"sofetch {__version__} (from a checkout)\n"
     told = json.loads(sofetch("version", "--json").stdout)
-    assert told["sofetch"] == __version__
-    assert {"boto3", "psycopg", "cryptography", "msgspec"} <= set(told["libraries"])
+    assert (told["sofetch"], told["build"]) == (__version__, None)
+    assert {"botocore", "psycopg", "cryptography", "msgspec"} <= set(told["libraries"])
 
 
 def test_check_offline_is_content_with_a_preset_and_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,3 +161,35 @@ def test_check_without_a_configuration_is_a_finding_too() -> None:
     result = sofetch("check")
     assert result.exit_code == 5
     assert "sofetch init" in result.stdout
+
+
+def test_a_check_of_the_configuration_alone_asks_for_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SOFETCH_KEYRING", raising=False)
+    monkeypatch.delenv("SOFETCH_KEYRING_FILE", raising=False)
+    sofetch("init", "--preset", "logins")
+    alone = sofetch("check", "--config-only")
+    assert (alone.exit_code, alone.stdout.splitlines()[-1]) == (0, "all is well: the configuration would work")
+    assert sofetch("check", "--offline").exit_code == 5
+
+
+def test_init_says_how_tests_are_written_from_the_same_messages(tmp_path: Path) -> None:
+    (tmp_path / "my events.jsonl").write_text('{"id": 1}\n')
+    result = sofetch("init", "--from", "my events.jsonl", "-o", "other.toml")
+    assert "sofetch test --write --from 'my events.jsonl' -c other.toml" in result.stderr
+    assert "sofetch test" not in sofetch("init", "--force").stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--from", "x", "--queue"), "choose one"),
+        (("--no-table",), "nothing to compare"),
+        (("--sql", "--json"), "--sql goes with neither"),
+        (("--from", "absent.jsonl"), "cannot be read"),
+    ],
+)
+def test_a_comparison_that_cannot_be_meant_is_a_usage_error(arguments: tuple[str, ...], said: str) -> None:
+    sofetch("init")
+    done = sofetch("schema", "diff", *arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert said in done.stderr

@@ -180,3 +180,15 @@ def test_a_reason_given_where_nothing_is_audited_is_a_warning(folder: Path) -> N
     code, out, err = run("--domain", "ip", *BY, "199.172.111.135")
     assert (code, out) == (0, [VECTOR])
     assert "not audited" in err
+
+
+def test_a_value_of_its_own_form_is_made_where_the_configuration_allows_it(folder: Path) -> None:
+    code, out, error = run("--domain", "device", "--scheme", "fpe", "593-47-5928")
+    assert (code, out) == (2, [])
+    assert "not allowed" in error
+    column = '[[column]]\nname = "device"\nmask = "fpe"\n'
+    (folder / "sofetch.toml").write_text(
+        f'[source]\nqueue = "q"\n[sink]\ntable = "t"\n[masks]\nallow_fpe = true\n{column}'
+    )
+    code, out, _ = run("--domain", "device", "--scheme", "fpe", "593-47-5928")
+    assert (code, out) == (0, [str(cell_of("593-47-5928", mask="fpe", domain="device"))])

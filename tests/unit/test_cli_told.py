@@ -10,13 +10,11 @@ from rich.console import Console
 from sofetch.calls import Calls
 from sofetch.cli.findings import finding_lines
 from sofetch.cli.frame import Frame
-from sofetch.cli.progress import RunProgress, sending
-from sofetch.cli.run import _show_summary
+from sofetch.cli.progress import sending
+from sofetch.cli.run_summary import show_summary
 from sofetch.cli.text import fits_as_table, table
-from sofetch.events import BatchDone, Outage, Recovered
 from sofetch.findings import Finding
 from sofetch.settings import ColumnSettings, Settings, SinkSettings, SourceSettings
-from sofetch.testing import FakeClock
 from sofetch.worker import Summary
 
 SETTINGS = Settings(
@@ -39,21 +37,8 @@ def summary(**changes: object) -> Summary:
     return Summary(**(counts | changes))  # type: ignore[arg-type]
 
 
-def batch(loaded: int, quarantined: int = 0) -> BatchDone:
-    return BatchDone(
-        messages=loaded + quarantined,
-        loaded=loaded,
-        duplicates=0,
-        quarantined=quarantined,
-        retried=0,
-        body_bytes=1,
-        milliseconds=1,
-        oldest_age_ms=None,
-    )
-
-
 def test_the_summary_is_aligned_and_says_why_it_ended(capsys: pytest.CaptureFixture[str]) -> None:
-    _show_summary(Frame(), summary(), SETTINGS)
+    show_summary(Frame(), summary(), SETTINGS)
     told = capsys.readouterr()
     assert told.out.splitlines() == [
         "received     1,250",
@@ -71,7 +56,7 @@ def test_the_summary_is_aligned_and_says_why_it_ended(capsys: pytest.CaptureFixt
 )
 def test_the_summary_of_nothing_has_no_rate(capsys: pytest.CaptureFixture[str], stopped_by: str, words: str) -> None:
     nothing = summary(received=0, loaded=0, quarantined=0, seconds=0.0, stopped_by=stopped_by, quarantined_by_reason={})
-    _show_summary(Frame(), nothing, SETTINGS)
+    show_summary(Frame(), nothing, SETTINGS)
     told = capsys.readouterr()
     assert told.out.splitlines()[-1] == f"{words} after 0.0 s"
     assert told.err == ""
@@ -79,25 +64,13 @@ def test_the_summary_of_nothing_has_no_rate(capsys: pytest.CaptureFixture[str], 
 
 def test_the_calls_are_priced_and_what_would_lower_them_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     calls = Calls(receives=200, empty_receives=75, deletes=125, visibility_changes=1, requests=326)
-    _show_summary(Frame(), summary(calls=calls), SETTINGS)
+    show_summary(Frame(), summary(calls=calls), SETTINGS)
     told = capsys.readouterr()
     assert told.out.splitlines()[5:7] == [
         "calls        326 to the queue: 200 receives, 75 of them empty; 125 deletes; 1 change of visibility",
         "cost         $0.10 for a million messages: 0.26 requests a message, at $0.40 a million",
     ]
     assert "wait_seconds = 20" in told.err
-
-
-def test_the_live_line_counts_and_tells_an_outage_until_it_is_over() -> None:
-    screen = io.StringIO()
-    progress = RunProgress(clock=FakeClock(), console=Console(file=screen, force_terminal=True, width=120))
-    progress(batch(40, 2))
-    progress(batch(1_000))
-    assert "1,040 loaded  2 quarantined" in progress.line().plain
-    progress(Outage(dependency="database", code="x", what="x", attempt=3, retry_in_seconds=1.0))
-    assert "the database is away, attempt 3" in progress.line().plain
-    progress(Recovered(dependency="database", attempts=3, outage_seconds=9.0))
-    assert "Ctrl-C drains and stops" in progress.line().plain
 
 
 def test_the_live_line_is_gone_when_it_ends() -> None:

@@ -7,8 +7,10 @@ from typing import Any, get_args
 import pytest
 
 from masking import cell_of, entry, ring
-from sofetch.columns import ADDRESS_MASKS, KINDS_OF_MASK, produced, token_domain, unsuited
+from sofetch.columns import KINDS_OF_MASK, ONLY_KIND, produced, token_domain, unsuited
 from sofetch.settings import ColumnSettings, ColumnType, Kind, MaskName
+
+NEEDED = {"truncate_to": 1, "round_to": 1.0, "noise_scale": 1.0, "shift_days": 1, "subject": "s"}
 
 
 def column(**given: Any) -> ColumnSettings:
@@ -57,6 +59,12 @@ def test_every_type_has_an_sql_type() -> None:
         ({"mask": "reversible", "kind": "uuid", "not_of_kind": "reject"}, "varchar(256)", "text", 98),
         ({"mask": "reversible", "kind": "email", "not_of_kind": "reject"}, "varchar(460)", "text", 460),
         ({"mask": "ip"}, "inet", "inet", None),
+        ({"mask": "date_shift"}, "date", "date", None),
+        ({"mask": "round"}, "numeric", "numeric", None),
+        ({"mask": "noise"}, "numeric", "numeric", None),
+        ({"mask": "fpe"}, "text", "text", None),
+        ({"mask": "partial", "keep_last": 9}, "varchar(256)", "text", 12),
+        ({"mask": "partial", "kind": "email"}, "varchar(258)", "text", 258),
         ({"mask": "ip_prefix"}, "inet", "inet", None),
         ({"mask": "bucket", "kind": "email"}, "varchar(256)", "text", 253),
         ({"mask": "bucket", "kind": "date"}, "date", "date", None),
@@ -107,7 +115,23 @@ def test_join_domain_is_the_setting_else_the_path(given: Any, domain: str) -> No
 
 def test_each_mask_takes_exactly_the_kinds_it_names() -> None:
     for mask in get_args(MaskName):
-        taken = {kind for kind in get_args(Kind) if not unsuited(column(mask=mask, kind=kind, truncate_to=1))}
-        unsaid = {"string"} if mask in ADDRESS_MASKS else set()  # the default, which stands for ip here
+        taken = {kind for kind in get_args(Kind) if not unsuited(column(mask=mask, kind=kind, **NEEDED))}
+        unsaid = {"string"} if mask in ONLY_KIND else set()  # the default, which stands for the one kind here
         assert taken == set(KINDS_OF_MASK[mask]) | unsaid
     assert unsuited(column()) is None
+
+
+@pytest.mark.parametrize(
+    ("mask", "needed"),
+    [("round", "round_to"), ("noise", "noise_scale"), ("date_shift", "shift_days"), ("date_shift", "subject")],
+)
+def test_a_mask_that_lacks_a_setting_says_which(mask: MaskName, needed: str) -> None:
+    found = unsuited(column(mask=mask, **{key: value for key, value in NEEDED.items() if key != needed}))
+    assert found is not None
+    assert f"`{needed}`" in found.hint
+    assert unsuited(column(mask=mask, **NEEDED)) is None
+
+
+def test_dates_of_one_subject_are_shifted_in_one_domain_whatever_their_paths() -> None:
+    assert token_domain(column(mask="date_shift", subject="user_id", from_="born")) == "user_id"
+    assert token_domain(column(mask="date_shift", subject="user_id", domain="people")) == "people"

@@ -122,6 +122,12 @@ def test_a_batch_that_never_fills_is_a_warning() -> None:
     assert codes(lint(more="[batch]\nmax_batch_bytes = 99_000_000")) == ["batch_never_fills"]
 
 
+def test_requests_are_not_carried_out_over_sessions_that_others_share() -> None:
+    requests = "[quarantine]\ncarry_out_requests = true\n"
+    assert codes(lint(sink="pooled = true", more=requests)) == ["pooled_requests"]
+    assert codes(lint(more=requests)) == []
+
+
 def test_a_visibility_shorter_than_the_batch_window_is_a_warning() -> None:
     findings = lint(source="visibility_timeout_seconds = 2", more="[batch]\nmax_wait_seconds = 5")
     assert codes(findings) == ["short_visibility"]
@@ -160,6 +166,10 @@ def test_a_name_that_postgres_cannot_hold_is_refused(name: str) -> None:
         'mask = "redact"\ndomain = "ip"',
         'mask = "truncate"\nkind = "ip"\ndomain = "ip"',
         'mask = "bucket"\nkind = "email"\ntruncate_to = 3',
+        'mask = "token"\nround_to = 5',
+        'mask = "round"\nround_to = 5\ndomain = "d"',
+        'mask = "partial"\nnoise = "uniform"',
+        "keep_last = 3",
         'kind = "ip"',
         'domain = "ip"',
         'sentinels = ["x"]',
@@ -188,6 +198,14 @@ def test_keys_that_exclude_each_other_are_refused(keys: str) -> None:
         'mask = "reversible"\nfrom = "a[0]"',
         'mask = "token"\nfrom = "a[0]"',
         'mask = "redact"\nredact_to = "\\u0000"',
+        'mask = "round"',
+        'mask = "noise"',
+        'mask = "noise"\nnoise_scale = 5\nkind = "string"',
+        'mask = "partial"\nkind = "ip"',
+        'mask = "date_shift"\nshift_days = 7',
+        'mask = "date_shift"\nshift_days = 7\nsubject = "nobody"',
+        'mask = "date_shift"\nshift_days = 7\nsubject = "c"',
+        'mask = "fpe"',
     ],
 )
 def test_a_mask_that_cannot_work_is_refused(keys: str) -> None:
@@ -202,6 +220,9 @@ def test_a_mask_that_cannot_work_is_refused(keys: str) -> None:
         'mask = "truncate"\nkind = "ip"',
         'mask = "truncate"\ntruncate_to = 3',
         'mask = "bucket"\nkind = "date"',
+        'mask = "partial"\nkeep_last = 2',
+        'mask = "round"\nround_to = 1000',
+        'mask = "noise"\nnoise_scale = 50\nround_to = 0.5\nnoise = "uniform"',
         'mask = "token"\nvalue = "attribute:user"',
         'type = "int"\ndefault = 1',
         'type = "numeric"\ndefault = "1.50"',
@@ -315,7 +336,17 @@ def test_what_has_many_values_or_is_meant_or_makes_no_token_is_let_through(keys:
     assert lint(column=keys) == []
 
 
-@pytest.mark.parametrize("column", ['name = "email"', 'name = "x"\nfrom = "user.clientIP"', 'name = "ssn"'])
+@pytest.mark.parametrize(
+    "column",
+    [
+        'name = "email"',
+        'name = "x"\nfrom = "user.clientIP"',
+        'name = "ssn"',
+        'name = "religion"',
+        'name = "x"\nfrom = "patient.has_disability"\ntype = "bool"',
+        'name = "salary"\ntype = "numeric"',
+    ],
+)
 def test_a_column_that_looks_personal_and_is_not_masked_is_a_warning(column: str) -> None:
     [finding] = lint(column=column)
     assert (finding.severity, finding.code) == ("warning", "personal_unmasked")
@@ -328,6 +359,9 @@ def test_a_column_that_looks_personal_and_is_not_masked_is_a_warning(column: str
         'name = "email"\nmask = "token"\nkind = "email"',
         'name = "email"\ntype = "bool"',
         'name = "email_verified"',
+        'name = "has_disability"\ntype = "bool"\npersonal = false',
+        'name = "disabled"\ntype = "bool"',
+        'name = "income"\ntype = "bool"',
     ],
 )
 def test_a_personal_looking_column_that_is_accounted_for_is_no_warning(column: str) -> None:
@@ -377,3 +411,10 @@ def test_a_retention_shorter_than_a_queues_own_is_a_warning() -> None:
 def test_a_table_whose_partitions_would_have_too_long_names_is_refused() -> None:
     long = f'table = "{"t" * 47}"\npartition_by = "day"\npartition_column = "item"'
     assert "bad_table" in codes(lint(sink=long, column='type = "date"\nrequired = true'))
+
+
+def test_a_date_is_not_shifted_for_a_subject_that_has_no_one_text() -> None:
+    shifted = '[[column]]\nname = "born"\nmask = "date_shift"\nshift_days = 7\nsubject = "who"\n'
+    document = '[source]\nqueue = "q"\n[sink]\ntable = "t"\n[[column]]\nname = "who"\n'
+    assert codes(lint_text(document + 'type = "jsonb"\n' + shifted)) == ["bad_mask"]
+    assert codes(lint_text(document + 'type = "uuid"\n' + shifted)) == []

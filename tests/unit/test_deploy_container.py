@@ -152,8 +152,14 @@ def test_a_container_is_given_the_time_it_needs_to_stop() -> None:
     assert SinkSettings(table="t").statement_timeout_seconds + WorkerSettings().shutdown_grace_seconds < 120
 
 
+def _images(services: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """The image of each service that names one, where no variable names another."""
+    named = {name: service["image"] for name, service in services.items() if "image" in service}
+    return {name: re.sub(r"\$\{\w+:-(.+)\}", r"\1", image) for name, image in named.items()}
+
+
 def test_no_image_of_compose_is_whatever_is_latest() -> None:
-    images = [re.sub(r"\$\{\w+:-(.+)\}", r"\1", service["image"]) for service in SERVICES.values()]
+    images = _images(SERVICES).values()
     assert all(re.search(r":[v\d][\w.-]+$", image) for image in images if image != "sofetch")
 
 
@@ -170,8 +176,11 @@ def test_compose_sets_settings_and_no_password_of_its_own() -> None:
         assert service["environment"]["PGPASSWORD"].startswith("${POSTGRES_PASSWORD:?")
 
 
-def test_the_images_of_the_exercise_take_the_place_of_ours() -> None:
+def test_the_images_of_the_exercise_take_the_place_of_ours_and_can_be_named_by_digest() -> None:
+    """They have no tag but ``latest``, so each says that it is that, and a variable names what does not move."""
     services = _compose("compose.exercise.yaml")["services"]
     assert services.keys() <= SERVICES.keys()
-    assert services["queue"]["image"].startswith("fetchdocker/")
-    assert services["database"]["image"].startswith("fetchdocker/")
+    published = {"queue": "localstack", "database": "postgres"}
+    assert _images(services) == {name: f"fetchdocker/data-takehome-{it}:latest" for name, it in published.items()}
+    for name in published:
+        assert services[name]["image"].startswith(f"${{EXERCISE_{name.upper()}_IMAGE:-")

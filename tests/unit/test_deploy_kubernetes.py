@@ -15,6 +15,7 @@ from sofetch.settings import Settings
 
 FOLDER = Path(__file__).parents[2] / "deploy/kubernetes"
 BASE = FOLDER / "base"
+MAINTAIN = FOLDER / "components/maintain"
 OVERLAYS = sorted(path for path in (FOLDER / "overlays").iterdir())
 EACH_OVERLAY = pytest.mark.parametrize("overlay", OVERLAYS, ids=[path.name for path in OVERLAYS])
 ALARM = 80_000
@@ -60,7 +61,7 @@ def _patched(overlay: Path, path: str, otherwise: Any) -> Any:
     return next((one["value"] for one in patches if one["path"] == path), otherwise)
 
 
-@pytest.mark.parametrize("folder", [BASE, *OVERLAYS], ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", [BASE, MAINTAIN, *OVERLAYS], ids=lambda folder: folder.name)
 def test_manifests_are_valid_with_nothing_unknown_in_them(folder: Path) -> None:
     for document in _documents(folder):
         if "keda.sh" not in document["apiVersion"]:  # not Kubernetes' own: looked at below
@@ -145,6 +146,47 @@ def test_selectors_select_the_worker_and_the_name_server_is_left_alone() -> None
         _one("NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
     )
     assert all(selector == labels["pairs"] for selector in selectors)
+
+
+def _maintaining() -> tuple[dict[str, Any], dict[str, Any]]:
+    """The pods that keep partitions, and what cuts them off."""
+    job, policy = _documents(MAINTAIN)
+    assert (job["kind"], policy["kind"]) == ("CronJob", "NetworkPolicy")
+    return job["spec"]["jobTemplate"]["spec"]["template"], policy["spec"]
+
+
+def test_partitions_are_kept_with_the_owners_secret_and_else_as_the_worker_runs() -> None:
+    pod = _maintaining()[0]["spec"]
+    [container] = pod["containers"]
+    of_pod = ("serviceAccountName", "automountServiceAccountToken", "enableServiceLinks", "securityContext", "volumes")
+    assert {name: pod[name] for name in of_pod} == {name: _pod()[name] for name in of_pod}
+    of_container = ("image", "envFrom", "securityContext", "volumeMounts")
+    assert {name: container[name] for name in of_container} == {name: _worker()[name] for name in of_container}
+    assert container["args"][0] == "maintain"
+    variables = {entry["name"]: entry for entry in container["env"]}
+    of_the_worker = {entry["name"]: entry for entry in _worker()["env"]}
+    assert variables["SOFETCH_CONFIG"] == of_the_worker["SOFETCH_CONFIG"]
+    secrets = [of["SOFETCH_SINK_DSN"]["valueFrom"]["secretKeyRef"]["name"] for of in (variables, of_the_worker)]
+    assert secrets == ["sofetch-database-owner", "sofetch-database"]
+
+
+def test_what_is_for_the_workers_does_not_take_the_pods_that_keep_partitions_for_one() -> None:
+    pod, policy = _maintaining()
+    labels = pod["metadata"]["labels"]
+    assert labels == policy["podSelector"]["matchLabels"]
+    assert labels != _kustomization(BASE)["labels"][0]["pairs"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    assert policy["egress"] == _one("NetworkPolicy")["spec"]["egress"]
+    assert "ingress" not in policy
+
+
+@EACH_OVERLAY
+def test_an_overlay_says_how_to_have_partitions_kept(overlay: Path) -> None:
+    commented = (overlay / "kustomization.yaml").read_text(encoding="utf-8")
+    taken = yaml.safe_load(commented.replace("# components:", "components:").replace("#   - ../..", "  - ../.."))
+    [component] = taken["components"]
+    assert (overlay / component).resolve() == MAINTAIN.resolve()
+    assert _kustomization(MAINTAIN)["kind"] == "Component"
 
 
 def test_pods_reach_names_aws_and_postgres_and_nothing_else() -> None:

@@ -70,6 +70,22 @@ def test_four_numbers_are_a_version_in_a_field_named_for_it() -> None:
     assert identify("10.4.0.2", name="origin") == "ip"
 
 
+@pytest.mark.parametrize("name", ["buyer", "order.customer", "signedBy", "attendees[]", "recipients"])
+def test_a_full_name_is_a_persons_in_a_field_named_for_somebodys_part(name: str) -> None:
+    for text in ("Ada Quillfeather", "Søren O'Hara-Öztürk", "Dr. Ada M. Quill"):
+        assert identify(text, name=name) == "person_name"
+        assert identify(text, name="title") is None
+    for text in ("c-1234", "Acme", "gold tier", "Ada", "7", "Ada Quill 2"):
+        assert identify(text, name=name) is None
+
+
+def test_a_special_category_is_known_by_its_fields_name_and_income_by_a_digit_too() -> None:
+    assert identify("negative", name="hiv_status") == "special"
+    assert identify("negative", name="status") is None
+    assert identify("52.000 EUR", name="salary") == "income"
+    assert identify("on request", name="salary") is None
+
+
 def test_our_own_tokens_are_nothing_any_more() -> None:
     assert is_token(TOKEN)
     assert identify(TOKEN, name="email") is None

@@ -8,16 +8,20 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from loading import settings_for
 from sofetch.detect.bodies import KEYS_OF_A_MAP, Survey, survey
 from sofetch.detect.exposure import FieldSeen, configured_places, fields_seen
+from sofetch.settings import DriftSettings
 
 EMAIL = "jane@example.org"
 
 
-def looked(*documents: object, columns: list[dict[str, Any]] | None = None) -> dict[str, FieldSeen]:
-    settings = None if columns is None else settings_for(columns)
+def looked(
+    *documents: object, columns: list[dict[str, Any]] | None = None, drift: DriftSettings | None = None
+) -> dict[str, FieldSeen]:
+    settings = None if columns is None else replace(settings_for(columns), drift=drift or DriftSettings())
     bodies = (json.dumps(document).encode() for document in documents)
     fields = fields_seen(survey(bodies, places=configured_places(settings)), settings)
     return {field.path: field for field in fields}
@@ -31,6 +35,15 @@ def test_each_place_is_told_by_its_path() -> None:
     found = looked({"a": {"b": [{"mail": EMAIL}, {"mail": EMAIL}]}, "c.d": EMAIL, "n": 1})
     assert set(found) == {"a.b[].mail", '"c.d"', "n"}
     assert found["a.b[].mail"].values == 2
+
+
+def test_a_pair_of_numbers_on_a_map_is_told_at_the_list() -> None:
+    found = looked({"at": [13.38011, 52.53012], "share": [0.5, 0.25]})
+    assert {path: detectors(field) for path, field in found.items()} == {
+        "at": ["coordinates"],
+        "at[]": [],
+        "share[]": [],
+    }
 
 
 @pytest.mark.parametrize("document", [EMAIL, [EMAIL], [[EMAIL]]])
@@ -95,6 +108,14 @@ def test_a_flag_is_not_what_it_is_a_flag_of() -> None:
     assert looked({"phone": True}) == {}
 
 
+def test_a_flag_of_a_special_category_is_the_very_thing_and_is_exposed_in_the_clear() -> None:
+    columns = [{"name": "is_pregnant", "type": "bool"}, {"name": "kept", "from": "has_disability", "mask": "redact"}]
+    found = looked({"is_pregnant": False, "has_disability": True, "account": {"is_disabled": True}}, columns=columns)
+    assert {path for path, field in found.items() if detectors(field) == ["special"]} == {*found}
+    assert {*found} == {"is_pregnant", "has_disability"}
+    assert {path for path, field in found.items() if field.exposed} == {"is_pregnant"}
+
+
 @pytest.mark.parametrize(
     ("column", "handling", "exposed"),
     [
@@ -111,6 +132,18 @@ def test_what_the_configuration_does_with_a_field_is_told(
 ) -> None:
     found = looked({"contact": EMAIL}, columns=[column])["contact"]
     assert (found.handling, found.exposed) == (handling, exposed)
+
+
+@pytest.mark.parametrize(("policy", "handling"), [("collect", "collected"), ("quarantine", "not_loaded")])
+def test_an_unknown_field_is_collected_where_the_policy_says_so_and_exposes_nothing(policy: Any, handling: str) -> None:
+    columns = [{"name": "id"}, {"name": "extra", "type": "jsonb"}]
+    drift = DriftSettings(unknown_fields=policy, collect_into="extra")
+    body = {"id": 1, "contact": EMAIL, "extra": {"mail": EMAIL}}
+    found = looked(body, columns=columns, drift=drift)
+    for path in ("contact", "extra.mail"):
+        assert (found[path].handling, found[path].exposed) == (handling, False)
+        assert found[path].columns == (["extra"] if policy == "collect" else [])
+    assert found["id"].handling == "clear"
 
 
 def test_one_column_in_the_clear_is_enough_to_expose_a_field() -> None:

@@ -38,7 +38,7 @@ MINIMUMS: dict[DetectorId, tuple[float, float]] = {
 }
 """Least precision and recall."""
 
-BY_NAME_ALONE: set[DetectorId] = {"identity", "device", "postcode", "address", "secret"}
+BY_NAME_ALONE: set[DetectorId] = {"identity", "device", "postcode", "address", "secret", "special", "income"}
 """Detectors that take any likely value of a field named for them: there is nothing to measure."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,8 +22,10 @@ from sofetch.mask.subjects import subject_tokens
 from sofetch.record import Message, Record
 from sofetch.settings import (
     ColumnSettings,
+    DriftSettings,
     ErasureSettings,
     ErasureTableSettings,
+    MasksSettings,
     Settings,
     SinkSettings,
     SourceSettings,
@@ -51,7 +54,8 @@ def found(value: str, *columns: dict[str, Any], keyring: Keyring | None = None, 
 
 def stored(value: str, column: dict[str, Any], keyring: Keyring) -> str:
     """What the masker puts into the column for this value."""
-    masker = compile_masker(settings(column), keyring)
+    allowed = msgspec.structs.replace(settings(column), masks=MasksSettings(allow_fpe=True))
+    masker = compile_masker(allowed, keyring)
     message = Message(id="m", body=b"", queue="q", sent_ms=1, received_ms=1)
     return str(masker.mask([Record(message, (value,))]).records[0].values[0])
 
@@ -74,6 +78,13 @@ def test_a_masked_subject_is_found_by_what_the_masker_stored_before_and_after_a_
     domain = {"domain": "d", **column}
     for earlier in (ring(), ring(entry(status="active"), entry("k2", K2)), CHAIN):
         assert stored(value, domain, earlier) in found(f" {value} ", domain, keyring=CHAIN).spellings
+
+
+def test_a_subject_of_its_own_form_is_found_before_and_after_a_rotation() -> None:
+    column = {"name": "who", "mask": "fpe", "domain": "d"}
+    for earlier in (ring(), ring(entry(status="active"), entry("k2", K2)), CHAIN):
+        assert stored("593-47-5928", column, earlier) in found(" 593-47-5928 ", column, keyring=CHAIN).spellings
+    assert found("ann", column).spellings == ("ann",)
 
 
 def test_a_plain_subject_is_found_in_its_usual_spellings() -> None:
@@ -143,6 +154,14 @@ def test_a_body_is_about_whom_its_field_names_or_whom_it_mentions_where_that_can
     assert body_matcher(settings(), "ann")(body) is about
 
 
+def test_a_code_is_one_subject_however_it_is_written() -> None:
+    card = {"name": "who", "mask": "token", "kind": "code", "domain": "card"}
+    matches = body_matcher(settings(card), "4111 1111 1111 1111")
+    assert matches(b'{"user": {"id": "4111-1111-1111-1111"}}')
+    assert matches(b"not json, 4111111111111111")
+    assert not matches(b'{"user": {"id": "4111 1111 1111 1112"}}')
+
+
 def test_a_number_and_its_text_are_one_subject() -> None:
     matches = body_matcher(settings(), "7")
     assert matches(b'{"user": {"id": 7}}')
@@ -179,3 +198,10 @@ def test_every_column_that_shows_the_subject_is_made_random() -> None:
     ]  # fmt: skip
     [plan] = plan_tables(settings(*columns))
     assert (plan.subject_column, plan.columns) == ("who", ("who", "again", "hidden"))
+
+
+def test_the_collecting_column_is_made_of_no_field_not_even_one_of_its_name() -> None:
+    drift = DriftSettings(unknown_fields="collect", collect_into="who")
+    columns: list[dict[str, Any]] = [{"name": "user", "from_": "who"}, {"name": "who", "type": "jsonb", "from_": None}]
+    [plan] = plan_tables(settings(*columns, subject="user", drift=drift))
+    assert plan.columns == ("user",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from sofetch.config import lint_text
 from sofetch.errors import ConfigError
 from sofetch.infer import infer_config
-from sofetch.infer.judge import MAX_COLUMNS
+from sofetch.infer.names import MAX_COLUMNS
 
 
 def infer(*documents: object) -> str:
@@ -54,6 +55,47 @@ def test_types_are_read_off_the_values(values: list[object], expected: str | Non
     assert columns(*({"a": value} for value in values))["a"].get("type") == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "values", "expected"),
+    [
+        ("total", ["12.30", "7"], "numeric"),
+        ("unitPrice", ["12.30"], "numeric"),
+        ("tax", ["12.30", 7], "numeric"),
+        ("discount", ["5%", "12.30"], None),
+        ("discount", ["5%", 5], "jsonb"),
+        ("price", ["12.30", ""], None),
+        ("price", ["007"], None),
+        ("version", ["12.30"], None),
+        ("order", ["12"], None),
+    ],
+)
+def test_a_text_is_a_number_where_its_name_suggests_an_amount(
+    name: str, values: list[object], expected: str | None
+) -> None:
+    (column,) = columns(*({name: value} for value in values)).values()
+    assert column.get("type") == expected
+
+
+def test_a_place_that_is_left_out_is_told_how_to_be_had_roughly() -> None:
+    written, _, left_out = infer({"coordinates": [52.53012, 13.38011]}).partition("# Left out")
+    assert "coordinates" not in written
+    advice = re.findall(r"(?:from|mask|round_to) = [^,;]+", left_out)
+    assert len(advice) == 3
+    assert lint_text("\n".join([written, "[[column]]", 'name = "latitude"', *advice])) == []
+
+
+def test_a_column_that_names_a_person_is_offered_for_erasures() -> None:
+    text = infer({"phone": "+49 30 1234567", "user": {"email": "ada@example.org"}, "ip": "203.0.113.9"})
+    offered = re.sub(r"^# (?=\[erasure\]|subject)", "", text, flags=re.MULTILINE)
+    assert lint_text(offered) == []
+    assert tomllib.loads(offered)["erasure"] == {"subject": "masked_user_email"}
+    assert "erasure" not in infer({"ip": "203.0.113.9", "total": 1})
+
+
+def test_what_is_left_out_says_that_a_part_of_it_can_be_had() -> None:
+    assert "friends[0] or friends.key" in infer({"friends": [{"email": "ada@example.org"}]})
+
+
 def test_only_what_every_sample_has_is_required() -> None:
     found = columns({"a": 1, "b": 1, "c": None}, {"a": 2, "c": 1})
     assert {name for name, column in found.items() if column.get("required")} == {"a"}
@@ -81,13 +123,16 @@ def test_an_object_that_is_sometimes_null_is_taken_apart_and_not_required() -> N
         ("ip", "203.0.113.9", "token", "ip", "ip"),
         ("x", "203.0.113.9", "token", "ip", "ip"),
         ("contact", "jane@example.org", "token", "email", "email"),
-        ("phone", 49301234567, "token", "string", "phone"),
-        ("pay", 4111111111111111, "token", "string", "card"),
+        ("phone", 49301234567, "token", "code", "phone"),
+        ("pay", 4111111111111111, "token", "code", "card"),
         ("device_id", "078-05-1120", "token", "string", "device_id"),
         ("dob", "1990-01-01", "bucket", "date", None),
         ("lat", 52.52, "redact", None, None),
         ("first_name", "Jane", "redact", None, None),
         ("note", "call jane@example.org", "redact", None, None),
+        ("diagnosis", "J45.0", "redact", None, None),
+        ("is_pregnant", True, "redact", None, None),
+        ("salary", 52000, "redact", None, None),
     ],
 )
 def test_what_looks_personal_is_masked(
@@ -103,6 +148,34 @@ def test_one_personal_value_among_many_is_enough() -> None:
 
 def test_a_long_number_that_happens_to_pass_the_check_of_cards_is_no_card() -> None:
     assert list(columns({"x": 4111111111111111}, {"x": 4111111111111112}, {"x": 4111111111111113})) == ["x"]
+
+
+def test_who_plays_a_part_is_masked_if_named_in_full_and_not_if_numbered() -> None:
+    found = columns({"buyer": "Ada Quillfeather", "seller": {"owner": "c-77"}})
+    assert found["masked_buyer"]["mask"] == "redact"
+    assert "mask" not in found["seller_owner"]
+    assert columns({"attendees": ["Ada Quillfeather"]}) == {}
+    assert list(columns({"attendees": ["c-77"]})) == ["attendees"]
+
+
+@pytest.mark.parametrize("pair", [[52.53012, 13.38011], [139.69171, 35.68949]])
+def test_two_numbers_on_a_map_are_a_place_whatever_they_are_called(pair: list[float]) -> None:
+    assert columns({"at": pair}) == {}
+    assert columns({"at": {"point": [pair]}}) == {}
+
+
+def test_two_other_numbers_are_none() -> None:
+    assert list(columns({"range": [1, 5], "share": [0.5, 0.25], "far": [500.12345, 13.38011]})) == [
+        "range", "share", "far"
+    ]  # fmt: skip
+
+
+def test_what_looks_personal_under_a_name_of_few_values_gets_no_token() -> None:
+    odd = {"opt_in": "203.0.113.9", "country": "+49 30 1234567"}
+    assert [column["mask"] for column in columns(odd).values()] == ["redact", "redact"]
+    text = infer(odd)
+    assert "its values look like an IP address; its name suggests a yes or no too, which tokens do not hide" in text
+    assert lint_text(text) == []
 
 
 def test_the_reason_stands_beside_the_mask() -> None:

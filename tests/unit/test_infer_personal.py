@@ -24,10 +24,51 @@ from sofetch.personal import Personal, is_personal_key, personal_by_form, person
         ("address, street, user.address, billing_address", personal.ADDRESS),
         ("name, first_name, lastName, user.name, customerName, surname, vorname, names", personal.PERSON),
         ("password, api_key, user.accessToken, cvv", personal.SECRET),
+        ("note, order.notes, delivery_instructions, customerComment, remarks, gift_message", personal.FREE_TEXT),
     ],
 )
 def test_names_say_what_a_field_holds(names: str, expected: Personal) -> None:
     assert {name: personal_by_name(name) for name in names.split(", ")} == dict.fromkeys(names.split(", "), expected)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "religion, user.religion, religions, religiousAffiliation, political_opinion, partyAffiliation, trade_union",
+        "ethnicity, ethnicGroup, ethnic_origin, race_ethnicity, race, person.race, masked_race",
+        "sexual_orientation, sexualPreference, genome, genetic, genetic_data, biometric, biometricTemplate, faceprint",
+        "diagnosis, diagnoses[].code, medical_condition, medicalRecordNo, health_condition, icd10_code, illness",
+        "disability, disabilities, disability_type, allergies, medications, prescription_id, bloodType, heart_rate",
+        "konfession, Religionszugehörigkeit, blutgruppe",
+    ],
+)
+def test_names_of_special_categories_are_known(names: str) -> None:
+    assert {name for name in names.split(", ") if personal_by_name(name) is not personal.SPECIAL} == set()
+
+
+def test_of_a_special_category_a_yes_or_no_is_the_very_thing() -> None:
+    names = "is_pregnant, has_disability, employee.is_disabled, isUnionMember, is_religious, hiv_status, is_diabetic"
+    assert {name for name in names.split(", ") if personal_by_name(name) is not personal.SPECIAL} == set()
+
+
+def test_names_of_what_somebody_earns_or_owns_are_known() -> None:
+    names = "salary, annualSalary, salaries, hourly_wages, income, household_income_eur, netWorth, credit_score, gehalt"
+    assert {name for name in names.split(", ") if personal_by_name(name) is not personal.INCOME} == set()
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "health, health_check, health_status, medical, diagnostics, conditions, blood, hive, prescription_required",
+        "party, third_party, political, faith, denomination, coin_denomination, union, credit_union, trade_id, member",
+        "races, race_id, race_condition, data_race, race.name, horse_race, laps.race, is_race, team.race, trace",
+        "disabled, is_disabled, account.is_disabled, users.isDisabled, customer.is_disabled, is_disabled_by",
+        "gender, genetic_algorithm, biometric_enabled, biometric_login, ethnic, sexual, medication_count",
+        "gross, net, worth, income_type, salary_currency, wage_period, has_income, credit, score, earnings_call",
+    ],
+)
+def test_names_near_a_special_category_or_income_are_left_alone(names: str) -> None:
+    assert {name for name in names.split(", ") if personal_by_name(name) is not None} == set()
 
 
 @pytest.mark.parametrize(
@@ -46,6 +87,9 @@ def test_names_say_what_a_field_holds(names: str, expected: Personal) -> None:
         "product.name",
         "event_name",
         "description",
+        "note_id",
+        "comment_count",
+        "message",
         "ship_to",
         "plat",
         "locale",

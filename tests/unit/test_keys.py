@@ -82,6 +82,11 @@ def test_dangling_link_is_refused(tmp_path: Path) -> None:
     assert "No such file" in refusal(link).what
 
 
+def test_a_keyring_that_is_gone_is_to_be_restored_before_one_is_made(tmp_path: Path) -> None:
+    hint = refusal(tmp_path / "none.json").hint or ""
+    assert 0 < hint.index("backup") < hint.index("keys new")
+
+
 def test_unreadable_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def deny(*_args: object, **_kwargs: object) -> int:
         raise PermissionError(13, "the text of the system's exception", "ring.json")

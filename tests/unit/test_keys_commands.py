@@ -146,6 +146,15 @@ def test_destroy_needs_a_database_to_ask_or_force(ring_file: Path) -> None:
     assert statuses(ring_file)[0] == ("k1", "active")
 
 
+def test_the_oldest_key_is_not_destroyed_while_masks_go_by_it(ring_file: Path) -> None:
+    shifted = 'name = "born"\nmask = "date_shift"\nsubject = "user"\nshift_days = 9\n'
+    (ring_file.parent / "sofetch.toml").write_text(
+        f'[source]\nqueue = "q"\n[sink]\ntable = "t"\n[[column]]\nname = "user"\n[[column]]\n{shifted}'
+    )
+    assert "it is what date_shift goes by" in keys("destroy", "k1", "-f", "ring.json", given="k1\n").stderr
+    assert statuses(ring_file)[0] == ("k1", "active")
+
+
 def test_destroy_asks_for_the_name(ring_file: Path) -> None:
     for typed in ("", "yes\n", "k2\n"):
         refused = keys("destroy", "k1", "-f", "ring.json", "--force", given=typed)

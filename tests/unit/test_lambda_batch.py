@@ -174,11 +174,12 @@ def test_no_time_for_anything_is_an_error_that_says_what_to_change() -> None:
     assert (late.value.code, "timeout" in late.value.hint) == ("no_time", True)
 
 
-def test_an_outage_is_not_asked_again_when_time_is_over() -> None:
+@pytest.mark.parametrize("seconds", [9.5, 18.9])
+def test_an_outage_is_not_asked_again_when_there_is_no_time_to_fail_as_late_once_more(seconds: float) -> None:
     clock = FakeClock()
     sink = SlowSink(clock, seconds=9, raises=[SinkUnavailable("away")])
     with pytest.raises(SinkUnavailable):
-        Shell(sink, clock=clock).invocation(lambda: round(9_500 - clock.monotonic() * 1_000)).run(event([login(1)]))
+        Shell(sink, clock=clock).invocation(lambda: round((seconds - clock.monotonic()) * 1_000)).run(event([login(1)]))
     assert sink.loads == 0
 
 

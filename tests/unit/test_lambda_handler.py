@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -15,16 +16,18 @@ from masking import masker, settings
 from sofetch import lambda_handler
 from sofetch.aws_lambda.function import Function
 from sofetch.decode import compile_decoder
+from sofetch.drift import WRITE_SECONDS, DriftKeeper
 from sofetch.errors import ConfigError, EventError, SinkUnavailable, SofetchError
 from sofetch.events import Events
 from sofetch.pipeline import Steps
+from sofetch.record import Drift
 from sofetch.settings import ColumnSettings
 from sofetch.testing import FakeClock, MemorySink
 
 CANARY = "198.51.100.77"
 SLOW_OR_FOREIGN = {
     "boto3", "botocore", "click", "http.server", "pygments", "rich", "urllib3",
-    "sofetch.app", "sofetch.cli", "sofetch.embedded", "sofetch.report", "sofetch.serving", "sofetch.supervisor",
+    "sofetch.app", "sofetch.cli", "sofetch.embedded", "sofetch.report", "sofetch.serving", "sofetch.processes",
     "sofetch.testing", "sofetch.worker",
     "sofetch.source.boto", "sofetch.source.boto_client", "sofetch.source.clerk", "sofetch.source.desk",
     "sofetch.source.fast", "sofetch.source.fleets", "sofetch.source.s3", "sofetch.source.sqs",
@@ -32,8 +35,11 @@ SLOW_OR_FOREIGN = {
 
 
 class Remaining:
+    def __init__(self, ms: int = 60_000) -> None:
+        self.ms = ms
+
     def get_remaining_time_in_millis(self) -> int:
-        return 60_000
+        return self.ms
 
 
 class Broken:
@@ -63,17 +69,23 @@ class Store:
         self.done.append("closed")
 
 
+def undrifting(clock: FakeClock, events: Events) -> DriftKeeper:
+    return DriftKeeper(lambda _: [], clock=clock, events=events)
+
+
 @pytest.mark.parametrize(("idle_seconds", "done"), [(0.0, "asked"), (239.0, "asked"), (241.0, "closed")])
 def test_a_connection_is_asked_before_use_and_one_that_rested_for_long_is_replaced(
     idle_seconds: float, done: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock, store, column = FakeClock(), Store(), ColumnSettings(name="user_id")
+    events = Events()
     function = Function(
         settings(column),
         steps=Steps(compile_decoder(settings(column)), masker(column), MemorySink()),
         stores=[store],  # type: ignore[list-item]  # a stand-in
         clock=clock,
-        events=Events(),
+        events=events,
+        drift=undrifting(clock, events),
         closing=ExitStack(),
     )
     clock.advance(idle_seconds)
@@ -91,14 +103,51 @@ def test_metrics_are_printed_for_an_invocation_that_fails_too(capsys: pytest.Cap
         settings(column),
         steps=Steps(compile_decoder(settings(column)), masker(column), sink),
         stores=[],
-        clock=FakeClock(),
-        events=Events(),
+        clock=(clock := FakeClock()),
+        events=(events := Events()),
+        drift=undrifting(clock, events),
         closing=ExitStack(),
     )
     with pytest.raises(SinkUnavailable):
         function.invoke(event([record("{}", queue="login-queue")]), Remaining())
     metrics = json.loads(capsys.readouterr().out)
     assert (metrics["MessagesReceived"], metrics["RowsLoaded"], metrics["Failures"]) == (1, 0, 1)
+
+
+def test_what_drifted_is_written_only_where_there_is_time_and_not_at_each_invocation() -> None:
+    clock, events, column = FakeClock(), Events(), ColumnSettings(name="user_id")
+    written: list[list[int]] = []
+
+    def keep(found: Mapping[Drift, int]) -> list[Drift]:
+        written.append([*found.values()])
+        return []
+
+    keeper = DriftKeeper(keep, clock=clock, events=events)
+    events.listen(keeper)
+    function = Function(
+        settings(column),
+        steps=Steps(compile_decoder(settings(column)), masker(column), MemorySink()),
+        stores=[],
+        clock=clock,
+        events=events,
+        drift=keeper,
+        closing=ExitStack(),
+    )
+    numbered = iter("abcdefgh")
+
+    def invoke(remaining_ms: int) -> None:
+        function.invoke(
+            event([record('{"user_id": 5}', queue="login-queue", message_id=next(numbered))]), Remaining(remaining_ms)
+        )
+
+    invoke(20_999)  # a connection and a lock may take ten seconds each
+    assert written == []
+    invoke(21_000)
+    invoke(60_000)
+    assert written == [[2]]
+    clock.advance(WRITE_SECONDS)
+    invoke(60_000)
+    assert written == [[2], [2]]
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sofetch.mask.canonical import (
+    canonical_code,
     canonical_date,
     canonical_email,
     canonical_int,
@@ -272,3 +273,28 @@ def test_what_has_no_text_has_no_string_form(value: Any) -> None:
 def test_text_without_utf8_is_never_given_a_form(canonical: Any) -> None:
     with pytest.raises(UnicodeEncodeError):
         canonical("\udcff@example.com")
+
+
+@pytest.mark.parametrize(
+    ("value", "form"),
+    [
+        ("4111 1111 1111 1111", b"C4111111111111111"),
+        ("4111-1111\u00a01111\u20111111", b"C4111111111111111"),
+        (" 4111111111111111\n", b"C4111111111111111"),
+        (4111111111111111, b"C4111111111111111"),
+        ("gb82 west 1234 5698 7654 32", b"CGB82WEST12345698765432"),
+        ("+49 (30) 123/45.67", b"C49301234567"),
+        ("0049 30 1234567", b"C0049301234567"),
+        (0, b"C0"),
+    ],
+)
+def test_a_code_is_the_same_whatever_stands_between_its_letters_and_digits(value: str | int, form: bytes) -> None:
+    assert canonical_code(value) == form
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, True, 7.0, Decimal(7), -7, "", " - ", "12#4", "stra\u00dfe", "\u0131d", "\u0661\u0662", "a\0b", "\ud800"],
+)
+def test_what_has_other_letters_or_signs_is_no_code(value: Any) -> None:
+    assert canonical_code(value) is None

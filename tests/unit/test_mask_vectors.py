@@ -12,15 +12,18 @@ from typing import Any
 
 import pytest
 
-from masking import K1, K2, cell_of, entry, ring
+from masking import K1, K2, cell_of, entry, masker, message, ring
 from sofetch.mask import reveal
 from sofetch.mask.ipcrypt import AddressCipher, deterministic, prefix_preserving
 from sofetch.mask.primitives import hkdf_sha256, keyed_hash, siv_opener, siv_sealer
+from sofetch.record import Record
+from sofetch.settings import ColumnSettings
 
 VECTORS = Path(__file__).parents[1] / "fixtures" / "vectors"
 TOKENS: dict[str, Any] = json.loads((VECTORS / "tokens.json").read_text())
 AES_SIV: list[dict[str, Any]] = json.loads((VECTORS / "aes-siv.json").read_text())["vectors"]
 IPCRYPT: list[dict[str, str]] = json.loads((VECTORS / "ipcrypt.json").read_text())["vectors"]
+MASKS: list[dict[str, Any]] = json.loads((VECTORS / "masks.json").read_text())["vectors"]
 H1 = [vector for vector in TOKENS["vectors"] if vector["scheme"] == "h1"]
 R1 = [vector for vector in TOKENS["vectors"] if vector["scheme"] == "r1"]
 
@@ -97,3 +100,11 @@ def _hkdf(material: bytes, info: bytes, length: int) -> bytes:
     """RFC 5869 by hand, for one block of output."""
     assert length <= hashlib.sha256().digest_size
     return hmac.digest(hmac.digest(bytes(32), material, "sha256"), info + b"\x01", "sha256")[:length]
+
+
+@pytest.mark.parametrize("vector", MASKS, ids=lambda vector: f"{vector['mask']}:{vector['values'][-1]}")
+def test_what_no_key_is_named_in_equals_its_vector_too(vector: dict[str, Any]) -> None:
+    masked = ColumnSettings(name="masked", mask=vector["mask"], **vector["column"])
+    columns = [ColumnSettings(name="user_id"), masked][-len(vector["values"]) :]
+    [made] = masker(*columns).mask([Record(message(), tuple(vector["values"]))]).records
+    assert list(map(str, made.values)) == vector["cells"]

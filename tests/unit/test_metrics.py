@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -21,6 +22,7 @@ from sofetch.events import (
     Events,
     Heartbeat,
     MessagesQuarantined,
+    PartitionsSeen,
     ProcessEnded,
     ProcessStarted,
     Stopped,
@@ -125,6 +127,14 @@ def test_only_what_is_durable_is_a_commit() -> None:
     assert scraped["sofetch_last_commit_timestamp_seconds"] == scraped.clock.now_ms() / 1_000
 
 
+def test_until_when_there_are_partitions_is_as_last_looked_up_by_any_worker() -> None:
+    scraped = Scraped(supervising=True)
+    assert scraped["sofetch_partitions_end_timestamp_seconds"] == 0
+    scraped.tell(PartitionsSeen(ends_ms=1_795_824_000_000), process=1)
+    scraped.tell(PartitionsSeen(ends_ms=1_795_910_400_000), process=2)
+    assert scraped["sofetch_partitions_end_timestamp_seconds"] == 1_795_910_400
+
+
 def test_what_is_held_and_asked_of_the_queue_is_that_of_the_last_heartbeat() -> None:
     scraped = Scraped()
     scraped.tell(replace(BEAT, receives=1))
@@ -211,7 +221,7 @@ def test_a_label_is_one_label_whatever_is_in_it(column: str) -> None:
 def _raised() -> Iterator[tuple[str, str]]:
     """Names and labels of what the events raise: each kind of event as it would be at its first outage or restart."""
     for kind in event_types():
-        fields = dict.fromkeys(kind.__struct_fields__, 1) | {"state": "open", "dependency": "queue"}
+        fields: dict[str, Any] = dict.fromkeys(kind.__struct_fields__, 1) | {"state": "open", "dependency": "queue"}
         event = kind(**{name: value for name, value in fields.items() if name in kind.__struct_fields__})
         yield from ((name, label) for name, label, _ in event.measures())
 
@@ -238,6 +248,7 @@ def test_everything_of_the_vocabulary_can_be_seen_and_nothing_else() -> None:
     full = Metrics(
         scraped.events.counters, clock=FakeClock(), use=lambda _pid: replace(USE, max_files=1_024), pid=os.getpid()
     )
+    full(BEAT)
     assert re.findall(r"^# TYPE (\w+)", exposition(full.samples()).decode(), re.MULTILINE) == [
         metric.name for metric in METRICS
     ]
@@ -249,7 +260,7 @@ def test_reasons_are_shown_before_the_first_so_that_a_rate_sees_it() -> None:
 
 
 class Held:
-    held, held_bytes = 3, 30
+    held, held_bytes, oldest_sent_ms = 3, 30, None
 
 
 def pulse(clock: FakeClock, told: list[Event]) -> Pulse:

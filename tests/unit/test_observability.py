@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from sofetch.breaker import DEPENDENCIES
 from sofetch.metrics import METRICS
 from sofetch.settings import HttpSettings
 
@@ -24,6 +25,7 @@ ANCHORS = {
     "quarantine-rate",
     "database-away",
     "queue-away",
+    "archive-away",
     "nothing-committed",
     "worker-restarts",
     "worker-memory",
@@ -125,6 +127,11 @@ def test_each_alert_is_documented_and_names_its_place_in_the_runbook() -> None:
         assert (file, anchor in ANCHORS) == ("docs/runbook.md", True)
         assert rule["labels"]["severity"] in {"page", "ticket"}
     assert {rule["annotations"]["runbook_url"].partition("#")[2] for rule in alerts()} == ANCHORS
+
+
+def test_each_dependency_has_an_alert_of_its_own() -> None:
+    watched = re.findall(r'sofetch_breaker_open\{dependency="(\w+)"\}', "".join(rule["expr"] for rule in alerts()))
+    assert sorted(watched) == sorted(DEPENDENCIES)
 
 
 @pytest.mark.skipif(not RUNBOOK.exists(), reason="there is no runbook yet")

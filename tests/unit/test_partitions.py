@@ -8,7 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sofetch.load.partitions import Make, Partition, Plan, Rule, Unit, bounds, next_start, period_start, plan_partitions
+from sofetch.load.partitions.plan import (
+    Make,
+    Partition,
+    Plan,
+    Rule,
+    Unit,
+    bounds,
+    covered_until,
+    has_next,
+    next_start,
+    period_start,
+    plan_partitions,
+)
 
 NOW = datetime(2026, 11, 26, 23, 30, tzinfo=UTC)
 EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
@@ -167,3 +179,20 @@ def test_each_instant_up_to_the_horizon_has_one_partition_and_the_plan_is_done_o
 
     again = plan_partitions(asked, "t", now=now, existing=after, waiting=waiting)
     assert (again.make, again.drop, again.blocked) == ([], [], [])
+
+
+def test_partitions_reach_up_to_the_first_instant_that_none_is_for() -> None:
+    today, next_day = part("a", "2026-11-26", "2026-11-27"), part("b", "2026-11-27", "2026-11-28")
+    later = part("d", "2026-11-29", "2026-11-30")
+    assert covered_until(NOW, []) == covered_until(NOW, [next_day, later]) == NOW
+    assert covered_until(NOW, [part("old", "2026-11-20", "2026-11-21")]) == NOW
+    assert covered_until(NOW, [later, next_day, today]) == at("2026-11-28")
+    assert covered_until(NOW, [Partition(schema="public", name="all", start=EVER[0], end=EVER[1])]) == EVER[1]
+    assert covered_until(NOW, [Partition(schema="public", name="odd", start=None, end=None)]) == NOW
+
+
+def test_the_next_period_is_there_only_as_a_whole() -> None:
+    assert has_next("day", NOW, [part("b", "2026-11-27", "2026-11-28")])
+    assert not has_next("day", NOW, [part("a", "2026-11-26", "2026-11-27"), part("d", "2026-11-28", "2026-11-29")])
+    assert has_next("month", NOW, [part("one", "2026-12-01", "2026-12-20"), part("two", "2026-12-20", "2027-01-01")])
+    assert not has_next("month", NOW, [part("one", "2026-12-01", "2026-12-20")])

@@ -18,9 +18,9 @@ from sofetch.events import (
     ProcessStarted,
     WorkerStarted,
 )
-from sofetch.fleet_health import FleetReport
 from sofetch.metrics import Metrics
 from sofetch.probes import Probes
+from sofetch.processes.health import FleetReport
 from sofetch.serving import HttpServer, pages
 from sofetch.stopping import Stop
 from sofetch.testing import FakeClock
@@ -107,7 +107,7 @@ def test_probes_and_metrics_are_served_as_text() -> None:
     events = Events()
     metrics = Metrics(events.counters, clock=place.clock, use=lambda _pid: None, pid=1)
     served = pages(
-        report=lambda: FleetReport(healthy=True, version="0", up_seconds=0, processes=[]),
+        report=lambda: FleetReport(healthy=True, version="0", up_seconds=0, processes=[], restarting=[]),
         probes=place.probes,
         metrics=metrics,
     )

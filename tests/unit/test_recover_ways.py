@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from masking import K2, cell_of, entry, ring
 from sofetch.errors import AuditUnavailable, ConfigError
@@ -245,3 +246,13 @@ def test_the_recovery_key_is_needed_for_the_vault_alone() -> None:
     assert needs_vault(SETTINGS, [R1, H1])
     assert not needs_vault(SETTINGS, [R1])
     assert not needs_vault(SETTINGS, [H1], column="lost")
+
+
+def test_a_value_of_its_own_form_is_opened_where_its_column_is_named(events: list[str]) -> None:
+    settings = vault_settings({"name": "phone", "mask": "fpe", "domain": "phone"})
+    by = structs.replace(means(events), settings=settings)
+    made = token_of("+44 20 7946 0018", mask="fpe", domain="phone", sentinels=["-"], alphabet="digits")
+    assert one(made, by, column="phone").values == ("+44 20 7946 0018",)
+    assert one(made, by).outcome == "not_a_token"
+    assert one("unknown", by, column="phone").outcome == "not_a_token"
+    assert events == ["audit"] * 3

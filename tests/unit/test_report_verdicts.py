@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from loading import settings_for
@@ -9,8 +11,9 @@ from reporting import TOKEN, groups, profile, report, report_of
 from sofetch.load.profile import ColumnProfile
 from sofetch.report import ColumnReport, Observer
 from sofetch.report.privacy import config_fingerprint
-from sofetch.report.verdicts import percent
+from sofetch.report.verdicts import Seen, judge_column, percent
 from sofetch.report.words import headline, summary
+from sofetch.settings import ColumnSettings, MaskName
 
 MASKED = {"name": "masked_ip", "from": "ip", "mask": "token", "kind": "ip"}
 EVEN = groups(*[10] * 10)
@@ -67,6 +70,14 @@ def test_addresses_in_the_clear_must_be_changed_and_the_mask_is_named() -> None:
 def test_a_name_alone_is_enough() -> None:
     [found] = report([{"name": "passport_no"}], {"passport_no": EVEN}).errors
     assert found.verdict.what == "in the clear, and its name says that it holds an identity number"
+
+
+def test_what_has_no_form_is_told_by_its_name_whatever_the_values_are() -> None:
+    diagnosis = report([{"name": "diagnosis"}], {"diagnosis": MANY}, {"diagnosis": ["J45.0"]}).errors[0].verdict
+    assert diagnosis.what == "in the clear, and its name says that it holds a special category of personal data"
+    assert 'mask = "redact"' in diagnosis.hint
+    [flag] = report([{"name": "is_pregnant", "type": "bool"}], {"is_pregnant": MANY}, {"is_pregnant": ["true"]}).errors
+    assert flag.verdict.what == diagnosis.what
 
 
 def test_a_column_declared_as_not_personal_is_told_of_once_more() -> None:
@@ -160,3 +171,26 @@ def test_a_sample_is_said_to_be_one() -> None:
         settings_for([MASKED]), profile({"masked_ip": EVEN}, sampled=True, estimated_rows=5_000_000), {"masked_ip": []}
     )
     assert "about 5,000,000 rows, of which 100 were counted" in summary(made)[0]
+
+
+ROUNDED = {"name": "pay", "mask": "round", "round_to": 1000.0}
+
+
+def test_what_a_coarse_mask_keeps_and_points_to_one_row_is_worth_a_look() -> None:
+    alone = report([ROUNDED], {"pay": groups(*[1] * 60, 40)}, {"pay": []})
+    assert "60% of what is kept occurs once" in alone.warnings[0].verdict.what
+    assert not report([ROUNDED], {"pay": EVEN}, {"pay": []}).warnings
+
+
+def test_the_summary_does_not_say_that_what_is_kept_cannot_be_read() -> None:
+    made = report([MASKED, ROUNDED], {"masked_ip": MANY, "pay": EVEN}, {"masked_ip": [TOKEN] * 50, "pay": []})
+    said = " ".join(summary(made))
+    assert "cannot read what is masked (masked_ip)" in said
+    assert "Of pay a part can be read" in said
+
+
+def test_every_mask_says_what_it_does_where_nothing_is_wrong() -> None:
+    seen = Seen(signs=[], values=0, tokens=0, rows=100, groups=None)
+    told = {mask: judge_column(ColumnSettings(name="c", mask=mask), seen).what for mask in get_args(MaskName)}
+    assert len(set(told.values())) == len(told)
+    assert not [what for what in told.values() if what.startswith("masked by")]

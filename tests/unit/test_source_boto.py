@@ -113,6 +113,12 @@ def test_what_a_person_must_mend_is_refused_with_what_to_do(error: Exception) ->
     assert refused.hint
 
 
+def test_a_missing_queue_is_told_to_those_who_have_no_configuration_yet_too() -> None:
+    refused = source_error(client_error("QueueDoesNotExist", 400), doing="receive")
+    assert isinstance(refused, SourceRefused)
+    assert "--queue" in (refused.hint or "")
+
+
 @pytest.mark.parametrize("error", PASSING + LASTING, ids=lambda error: type(error).__name__)
 def test_no_vendor_text_gets_into_an_error(error: Exception) -> None:
     with pytest.raises((SourceUnavailable, SourceRefused)) as caught, mapped("receive"):

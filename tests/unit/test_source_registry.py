@@ -7,8 +7,8 @@ from sofetch.source.registry import Held, Registry, Stage
 from sofetch.source.transport import MAX_MESSAGE_BYTES, RawMessage
 
 
-def raw(message_id: str, *, handle: str = "h1", size: int = 100) -> RawMessage:
-    return RawMessage(id=message_id, receipt_handle=handle, body=b"x" * size)
+def raw(message_id: str, *, handle: str = "h1", size: int = 100, sent_ms: int | None = None) -> RawMessage:
+    return RawMessage(id=message_id, receipt_handle=handle, body=b"x" * size, sent_ms=sent_ms)
 
 
 def message(of: RawMessage) -> Message:
@@ -35,6 +35,18 @@ def test_a_lost_message_that_comes_again_is_ours_again() -> None:
     held.lost, held.attempts = True, 2
     registry.arrive(raw("a", handle="h2"), received_at=5, visible_at=35)
     assert (held.lost, held.attempts) == (False, 0)
+
+
+def test_the_oldest_is_told_until_it_is_settled_be_it_given_or_not() -> None:
+    registry = Registry(max_messages=100, max_bytes=1 << 24)
+    assert registry.oldest_sent_ms is None
+    oldest, _, unknown = [hold(registry, raw(name, sent_ms=at)) for name, at in (("a", 5), ("b", 9), ("c", None))]
+    assert registry.oldest_sent_ms == 5
+    registry.give(max_messages=1, max_bytes=1_000)
+    assert registry.oldest_sent_ms == 5
+    registry.settle(oldest, Stage.DELETING)  # it is durable, and waits for its delete alone
+    assert registry.oldest_sent_ms == 9
+    assert unknown.sent_ms is None
 
 
 def test_room_for_messages_is_reserved_before_they_are_received() -> None:

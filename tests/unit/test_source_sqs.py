@@ -248,8 +248,9 @@ def test_closing_with_no_grace_says_nothing_more_to_the_queue() -> None:
 def test_closing_does_not_wait_for_a_queue_that_is_out() -> None:
     queue = queue_of(5)
     source = SqsSource(settings(), transport=queue, clock=SystemClock())
-    delete(source, receive(source, 5))
-    queue.fail_deletes(*[unavailable_source() for _ in range(1000)])
+    messages = receive(source, 5)
+    queue.fail_deletes(*[unavailable_source() for _ in range(1000)])  # first: a thread of the source deletes at once
+    delete(source, messages)
     source.close(grace_seconds=1)
     assert len(queue.message_ids()) == 5
 

@@ -7,6 +7,7 @@ import pty
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -63,6 +64,61 @@ def test_a_signal_that_the_starter_had_us_ignore_stays_ignored() -> None:
         assert not stop.asked
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+HUNG_UP = """
+import os, signal
+from sofetch.stopping import Stop, stop_on_signals
+stop, told = Stop(), []
+with stop_on_signals(stop, reload=lambda: told.append("reload")):
+    os.kill(os.getpid(), signal.SIGHUP)
+print(told, stop.reason, flush=True)
+"""
+
+
+def test_outside_of_a_terminal_sighup_reloads() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", HUNG_UP],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        start_new_session=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.stdout == b"['reload'] \n"
+
+
+def test_in_a_terminal_sighup_stops_wherever_the_output_goes() -> None:
+    in_terminal = "import pty, sys; pty.spawn([sys.executable, '-c', sys.argv[1]])"
+    elsewhere = f"import os; os.dup2(os.open(os.devnull, os.O_WRONLY), 2)\n{HUNG_UP}"
+    ended = subprocess.run(
+        [sys.executable, "-c", in_terminal, elsewhere],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.stdout == b"[] SIGHUP\r\n"
+
+
+def test_a_handler_may_ask_whatever_its_own_thread_was_about() -> None:
+    stop, done = Stop(), threading.Event()
+
+    def ask_in_the_middle() -> None:
+        with stop._changed:  # as where a signal interrupts a wait
+            stop.ask()
+        done.set()
+
+    threading.Thread(target=ask_in_the_middle, daemon=True).start()
+    assert done.wait(60)
+    assert stop.wait(0)
+
+
+def test_who_waits_for_a_stop_is_told_of_it_at_once() -> None:
+    stop, told = Stop(), list[str]()
+    stop.then(lambda: told.append(stop.reason))
+    stop.ask("SIGTERM")
+    assert told == ["SIGTERM"]
 
 
 def test_the_second_signal_gives_the_terminal_its_cursor_back() -> None:

@@ -15,7 +15,7 @@ from sofetch.decode import compile_decoder
 from sofetch.errors import SinkUnavailable, SourceRefused, SourceUnavailable
 from sofetch.mask import compile_masker, ledger_key, unseal
 from sofetch.pipeline import Processed, Steps, process
-from sofetch.record import Expanded, Loaded, Message, Opened, Outcome, Reason, Rejected, Retry
+from sofetch.record import Drift, DriftKind, Expanded, Loaded, Message, Opened, Outcome, Reason, Rejected, Retry
 from sofetch.settings import Settings
 from sofetch.testing import MemoryObjectStore, MemorySink
 from sofetch.unwrapping import Unwrapper, compile_unwrapper, open_some
@@ -413,3 +413,15 @@ def test_object_is_inflated_as_it_is_read() -> None:
     [opened] = list(unwrapper([message(s3_event(("logs", "a")))]))
     assert [one.body for one in opened.messages] == [row("u1"), row("u2")]
     assert [one.reason for one in opened.rejections] == [Reason.UNWRAPPED_TOO_LARGE]
+
+
+def test_what_drifted_is_counted_across_all_that_was_opened() -> None:
+    bench = Bench("sns")
+    done = bench.process(*(message(sns(body), id=name) for name, body in (("a", '{"id": 1}'), ("b", '{"id": 2}'))))
+    assert done.drifted == {Drift(DriftKind.TYPE_CHANGE, "id"): 2}
+    s3 = Bench("s3_objects")
+    s3.store.put("logs", "a", b'{"id": 1}\n{"id": "x"}\n{}\n')
+    assert s3.process(message(s3_event(("logs", "a")))).drifted == {
+        Drift(DriftKind.TYPE_CHANGE, "id"): 1,
+        Drift(DriftKind.MISSING_FIELD, "id"): 1,
+    }

@@ -12,7 +12,14 @@ from msgspec.structs import replace
 from sofetch.ack import Acknowledgement
 from sofetch.backoff import LONGEST_SECONDS, backoff_seconds
 from sofetch.calls import Calls
-from sofetch.errors import SinkRefused, SinkUnavailable, SofetchError, SourceRefused, SourceUnavailable
+from sofetch.errors import (
+    ArchiveUnavailable,
+    SinkRefused,
+    SinkUnavailable,
+    SofetchError,
+    SourceRefused,
+    SourceUnavailable,
+)
 from sofetch.events import BatchDone, BreakerChanged, Event, Events, Outage, Recovered
 from sofetch.pipeline import Steps, Unwrap
 from sofetch.record import (
@@ -32,7 +39,7 @@ from sofetch.record import (
 )
 from sofetch.settings import BatchSettings
 from sofetch.stopping import Stop
-from sofetch.worker import DRAIN_PATIENCE_SECONDS, Summary, Worker
+from sofetch.worker import DRAIN_PATIENCE_SECONDS, Archive, Summary, Worker
 
 
 def message(number: int) -> Message:
@@ -164,6 +171,7 @@ def run(
     clock: SteppingClock | None = None,
     unwrap: Unwrap | None = None,
     idle: Callable[[], None] = lambda: None,
+    archive: Archive | None = None,
 ) -> tuple[Summary, list[Event]]:
     seen: list[Event] = []
     stop = stop or NoWait()
@@ -177,6 +185,7 @@ def run(
         events=Events(seen.append),
         stop=stop,
         idle=idle,
+        archive=archive,
     )
     return worker.run(drain=drain, max_messages=max_messages), seen
 
@@ -376,3 +385,42 @@ def test_it_is_idle_after_a_receive_that_brought_nothing_and_not_between_batches
 
     run(source, drain=False, stop=stop, idle=idle)
     assert rested == [2, 3]
+
+
+@dataclass
+class ScriptedArchive:
+    """Raises the errors in order, then keeps everything; remembers what the sink had been asked for by then."""
+
+    sink: ScriptedSink
+    errors: list[SofetchError] = field(default_factory=list)
+    kept: list[tuple[int, int]] = field(default_factory=list)
+
+    def keep(self, messages: Sequence[Message]) -> bool:
+        if self.errors:
+            raise self.errors.pop(0)
+        self.kept.append((len(messages), self.sink.calls))
+        return True
+
+
+def test_a_batch_is_archived_once_before_the_database_is_asked_however_often_that_is_away() -> None:
+    source, sink = ScriptedSource([[message(1), message(2)]]), ScriptedSink([SinkUnavailable("away")] * 3)
+    archive = ScriptedArchive(sink)
+    run(source, sink, archive=archive)
+    assert archive.kept == [(2, 0)]
+    assert source.acknowledged[0].delete == ("m1", "m2")
+
+
+def test_while_the_archive_is_away_nothing_is_received_or_loaded_and_then_all_goes_on() -> None:
+    source, sink = ScriptedSource([[message(1)]]), ScriptedSink()
+    archive = ScriptedArchive(sink, [ArchiveUnavailable("full")] * 2)
+    _, seen = run(source, sink, archive=archive)
+    assert [event.dependency for event in seen if isinstance(event, Outage | Recovered)] == ["archive"] * 3
+    assert (source.told, sink.calls, source.acknowledged[0].delete) == (["pause", "resume"], 1, ("m1",))
+
+
+def test_stopped_while_the_archive_is_away_the_batch_goes_back_and_is_not_loaded() -> None:
+    source, sink = ScriptedSource([[message(1)]]), ScriptedSink()
+    archive = ScriptedArchive(sink, [ArchiveUnavailable("full")] * 100)
+    summary, _ = run(source, sink, drain=False, stop=NoWait(patience=5), archive=archive)
+    assert (sink.calls, summary.away) == (0, ["archive"])
+    assert source.acknowledged == [Acknowledgement(release=("m1",), release_after_seconds=7)]

@@ -6,8 +6,8 @@ import msgspec
 
 from sofetch.breaker import Breakers
 from sofetch.events import BatchDone, BreakerChanged, Outage, ProcessEnded, ProcessStarted, WorkerStarted
-from sofetch.fleet_health import FleetHealth
 from sofetch.health import Health
+from sofetch.processes.health import FleetHealth
 from sofetch.stopping import Stop
 from sofetch.testing import FakeClock
 
@@ -70,9 +70,17 @@ def test_a_worker_that_ended_is_no_longer_reported_and_its_successor_begins_anew
     health.hear(1, ProcessEnded(process=1, exit_code=-9, restart_in_seconds=0.2))
     health.hear(1, BATCH)
     assert [one.process for one in health.report().processes] == [2]
+    assert health.report().restarting == [1]
     health.hear(1, ProcessStarted(process=1, pid=7))
+    assert health.report().restarting == []
     first = health.report().processes[0]
     assert (first.pid, first.health.dependencies["database"].breaker) == (7, "closed")
+
+
+def test_a_worker_that_is_done_does_not_wait_to_be_started_again() -> None:
+    health = fleet(FakeClock())
+    health.hear(1, ProcessEnded(process=1, exit_code=0, restart_in_seconds=None))
+    assert health.report().restarting == []
 
 
 def test_without_a_worker_nothing_is_well() -> None:
