@@ -10,6 +10,7 @@ Owns the text between ``<!-- generated: NAME -->`` and ``<!-- end of generated -
 from __future__ import annotations
 
 import ast
+import inspect
 import io
 import json
 import re
@@ -22,9 +23,11 @@ from typing import Any
 
 import click
 import msgspec
+import panels
 import psycopg
 
 import sofetch
+import sofetch.testing
 from sofetch.cli.frame import Documented, shared_options
 from sofetch.cli.root import EXIT_CODES, SECTIONS, load, root
 from sofetch.columns import KINDS_OF_MASK
@@ -151,7 +154,7 @@ def _events() -> Iterator[str]:
     for kind in event_types():
         event = _sample(kind)
         yield f"### `{kind.__struct_config__.tag}`\n"
-        yield f"Level {event.level}. {_sentence(kind.__doc__)}\n"
+        yield f"Level {_levels(kind)}. {_sentence(kind.__doc__)}\n"
         fields = [(f"`{field.name}`", _type_name(field.type)) for field in msgspec.inspect.type_info(kind).fields]  # type: ignore[attr-defined]  # of a struct
         yield from _table(("field", "type"), fields)
         yield ""
@@ -163,23 +166,38 @@ def _metrics() -> Iterator[str]:
     yield from _table(("metric", "kind", "label", "meaning"), rows)
 
 
-def _sample(kind: type[Event]) -> Event:
+def _levels(kind: type[Event]) -> str:
+    """Its level; both, where that goes by a number: a first attempt, an exit code."""
+    return " or ".join(dict.fromkeys(_sample(kind, number=number).level for number in (0, 1)))
+
+
+def _sample(kind: type[Event], *, number: int = 0) -> Event:
     fields = msgspec.inspect.type_info(kind).fields  # type: ignore[attr-defined]  # of a struct
-    return kind(**{field.name: _sample_value(field.type) for field in fields})
+    return kind(**{field.name: _sample_value(field.type, number) for field in fields})
 
 
-def _sample_value(kind: msgspec.inspect.Type) -> Any:
+def _sample_value(kind: msgspec.inspect.Type, number: int) -> Any:
     match kind:
         case msgspec.inspect.LiteralType():
             return kind.values[-1]
         case msgspec.inspect.UnionType():
             return None
+        case msgspec.inspect.BoolType():
+            return True
         case msgspec.inspect.IntType():
-            return 0
+            return number
         case msgspec.inspect.FloatType():
-            return 0.0
+            return float(number)
         case _:
             return "…"
+
+
+_PLAIN_TYPES: dict[type[msgspec.inspect.Type], str] = {
+    msgspec.inspect.BoolType: "true or false",
+    msgspec.inspect.IntType: "integer",
+    msgspec.inspect.FloatType: "number",
+    msgspec.inspect.NoneType: "null",
+}
 
 
 def _type_name(kind: msgspec.inspect.Type) -> str:
@@ -188,14 +206,8 @@ def _type_name(kind: msgspec.inspect.Type) -> str:
             return " or ".join(f"`{value}`" for value in kind.values)
         case msgspec.inspect.UnionType():
             return " or ".join(_type_name(part) for part in kind.types)
-        case msgspec.inspect.IntType():
-            return "integer"
-        case msgspec.inspect.FloatType():
-            return "number"
-        case msgspec.inspect.NoneType():
-            return "null"
         case _:
-            return "text"
+            return _PLAIN_TYPES.get(type(kind), "text")
 
 
 def _line(event: Event) -> str:
@@ -212,6 +224,40 @@ def _sqlstates() -> Iterator[str]:
 def _condition(state: str) -> str:
     name = psycopg.errors.lookup(state).__name__.rstrip("_")
     return re.sub(r"(?<!^)(?=[A-Z])", " ", name).lower()
+
+
+def _api() -> Iterator[str]:
+    for module in (sofetch, sofetch.testing):
+        yield f"## `{module.__name__}`\n"
+        for name in sorted(set(module.__all__) - {"__version__"}):
+            yield from _public(name, getattr(module, name))
+
+
+def _public(name: str, thing: Any) -> Iterator[str]:
+    yield f"### `{name}`\n"
+    if not (hasattr(thing, "open") or (isinstance(thing, type) and issubclass(thing, msgspec.Struct | BaseException))):
+        yield f"    {name}{_signature(thing)}\n"
+    yield from _told(thing)
+    if not isinstance(thing, type):
+        return
+    for member, value in vars(thing).items():
+        function = getattr(value, "__func__", value)
+        if member.startswith("_") or not (inspect.isfunction(function) or isinstance(value, property)):
+            continue
+        yield f"#### `{name}.{member}`\n"
+        if inspect.isfunction(function):
+            yield f"    {member}{_signature(getattr(thing, member))}\n"
+        yield from _told(function)
+
+
+def _signature(thing: Any) -> str:
+    return str(inspect.signature(thing)).replace("'", "")
+
+
+def _told(thing: Any) -> Iterator[str]:
+    """A docstring's paragraphs, without its examples."""
+    text = (inspect.cleandoc(thing.__doc__) if thing.__doc__ else "").replace("``", "`")
+    yield from _paragraphs("\n\n".join(one for one in text.split("\n\n") if not one.startswith((">>>", " "))))
 
 
 def _modules() -> Iterator[str]:
@@ -270,6 +316,10 @@ PARTS: dict[str, Callable[[], Iterator[str]]] = {
     "metrics": _metrics,
     "sqlstates": _sqlstates,
     "modules": _modules,
+    "api": _api,
+    "panel-running": panels.running,
+    "panel-away": panels.away,
+    "panel-top": panels.watched,
 }
 
 
