@@ -23,9 +23,13 @@ from uuid import UUID
 
 from machine import describe_machine
 from sofetch.cli.text import table
+from sofetch.columns import ROW_MASKS
 from sofetch.mask import new_keyring_text, parse_keyring
 from sofetch.mask.column import ColumnMasker
-from sofetch.settings import ColumnSettings
+from sofetch.mask.identity import Identity
+from sofetch.mask.rows import compile_row_masker
+from sofetch.record import Message, Record
+from sofetch.settings import ColumnSettings, Settings, SinkSettings, SourceSettings
 
 BATCH_MESSAGES = 1_000
 RESULTS = Path(__file__).parent / "results"
@@ -68,6 +72,11 @@ def email(chance: random.Random, number: int) -> str:
     return f"user.{number}@host{chance.randrange(500)}.example.com"
 
 
+def amount(chance: random.Random, number: int) -> str:
+    """Numbers with two decimals."""
+    return f"{number}.{chance.randrange(100):02}"
+
+
 def birth_date(chance: random.Random, number: int) -> str:
     """Dates of eighty years; few of them distinct, as in life."""
     return f"{1930 + number % 80}-{1 + chance.randrange(12):02}-{1 + chance.randrange(28):02}"
@@ -88,6 +97,12 @@ CASES = (
     Case("truncate", "IPv4", {"kind": "ip"}, ipv4),
     Case("bucket", "e-mail", {"kind": "email"}, email),
     Case("bucket", "date", {"kind": "date"}, birth_date),
+    Case("partial", "string", {}, device_id),
+    Case("partial", "e-mail", {"kind": "email"}, email),
+    Case("round", "number", {"round_to": 1000.0}, amount),
+    Case("noise", "number", {"noise_scale": 1000.0}, amount, share=0.2),
+    Case("date_shift", "date", {"subject": "subject", "shift_days": 30}, birth_date, share=0.2),
+    Case("fpe", "string", {}, device_id, share=0.2),
 )
 
 
@@ -111,8 +126,8 @@ def measure(case: Case, *, values: int, runs: int) -> Result:
     count = int(values * case.share)
     made = [case.make(chance, number) for number in range(count)]
     column = ColumnSettings(name="masked", mask=case.mask, domain="bench", **case.column)  # type: ignore[arg-type]
-    masker = ColumnMasker(column, parse_keyring(new_keyring_text()))
-    times = [_run(masker, made) / count * 1e6 for _ in range(runs + 1)][1:]
+    mask = _by_row(column, made) if column.mask in ROW_MASKS else _by_column(column, made)
+    times = [_run(mask, count) / count * 1e6 for _ in range(runs + 1)][1:]
     return Result(
         mask=case.mask,
         of=case.of,
@@ -125,10 +140,27 @@ def measure(case: Case, *, values: int, runs: int) -> Result:
     )
 
 
-def _run(masker: ColumnMasker, values: list[str]) -> float:
+def _by_column(column: ColumnSettings, values: list[str]) -> Callable[[int, int], object]:
+    masker = ColumnMasker(column, parse_keyring(new_keyring_text()))
+    return lambda start, end: masker.mask(values[start:end])
+
+
+def _by_row(column: ColumnSettings, values: list[str]) -> Callable[[int, int], object]:
+    """Masks that need the row: the other column is the subject, a different one in each row."""
+    keyring, columns = parse_keyring(new_keyring_text()), [column, ColumnSettings(name="subject")]
+    settings = Settings(source=SourceSettings(queue="q"), sink=SinkSettings(table="t"), column=columns)
+    masker = compile_row_masker(column, columns, identity=Identity(settings, keyring), keyring=keyring)
+    records = [
+        Record(Message(id=str(UUID(int=number)), body=b"", queue="q", sent_ms=0, received_ms=0), (value, str(number)))
+        for number, value in enumerate(values)
+    ]
+    return lambda start, end: masker.mask(records[start:end])
+
+
+def _run(mask: Callable[[int, int], object], count: int) -> float:
     started = time.process_time()
-    for start in range(0, len(values), BATCH_MESSAGES):
-        masker.mask(values[start : start + BATCH_MESSAGES])
+    for start in range(0, count, BATCH_MESSAGES):
+        mask(start, start + BATCH_MESSAGES)
     return time.process_time() - started
 
 

@@ -31,7 +31,7 @@ from sofetch.embedded import start_embedded
 from sofetch.load import one_by_one
 from sofetch.load.postgres import PostgresSink
 from sofetch.load.rows import RowWriter
-from sofetch.load.schema import apply_schema
+from sofetch.load.setup.schema import apply_schema
 from sofetch.record import MaskedRecord, Refused
 from sofetch.settings import Settings
 
@@ -76,22 +76,22 @@ class Result:
 def counting() -> Iterator[Counter[str]]:
     """Counts attempts to COPY rows and pipelines of single rows."""
     counted: Counter[str] = Counter()
-    copy, round_trip = RowWriter.copy, one_by_one._round_trip  # noqa: SLF001
+    write, round_trip = RowWriter.write, one_by_one._round_trip  # noqa: SLF001
 
-    def counted_copy(*arguments: Any) -> None:
+    def counted_write(*arguments: Any) -> Any:
         counted["copies"] += 1
-        copy(*arguments)
+        return write(*arguments)
 
     def counted_round_trip(*arguments: Any) -> Any:
         counted["pipelines"] += 1
         return round_trip(*arguments)
 
-    RowWriter.copy = counted_copy  # type: ignore[method-assign]
+    RowWriter.write = counted_write  # type: ignore[method-assign]
     one_by_one._round_trip = counted_round_trip  # noqa: SLF001
     try:
         yield counted
     finally:
-        RowWriter.copy = copy  # type: ignore[method-assign]
+        RowWriter.write = write  # type: ignore[method-assign]
         one_by_one._round_trip = round_trip  # noqa: SLF001
 
 

@@ -23,7 +23,7 @@ from psycopg.conninfo import make_conninfo
 from bodies import login_bodies
 from sofetch.config import load_config, preset
 from sofetch.embedded import start_embedded
-from sofetch.load.schema import apply_schema
+from sofetch.load.setup.schema import apply_schema
 from sofetch.mask import new_keyring_text
 from sofetch.settings import Settings
 
