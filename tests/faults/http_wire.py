@@ -71,6 +71,7 @@ class Upstream:
         parts = urlsplit(url)
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
         self._idle: list[Connection] = []
+        self._closed = False
 
     async def ask(self, request: Request) -> Answer:
         """Pass a request on. A kept connection that the server had given up is replaced, once."""
@@ -81,7 +82,8 @@ class Upstream:
         return await self._over(await asyncio.open_connection(self._host, self._port, limit=_HEAD_LIMIT), request)
 
     def close(self) -> None:
-        """Give back the connections."""
+        """Give back the connections; one that is in use is closed after it."""
+        self._closed = True
         while self._idle:
             self._idle.pop()[1].close()
 
@@ -93,7 +95,10 @@ class Upstream:
         except BaseException:
             writer.transport.abort()
             raise
-        self._idle.append(connection)
+        if self._closed:
+            writer.close()
+        else:
+            self._idle.append(connection)
         return answer
 
 

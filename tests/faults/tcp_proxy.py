@@ -125,13 +125,14 @@ class TcpProxy:
 
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
         try:
-            if self._refusing:
-                raise ConnectionRefusedError
-            behind = await asyncio.open_unix_connection(self._path)
-        except OSError:
+            if not self._refusing:
+                with suppress(OSError):
+                    await self._link((reader, writer), await asyncio.open_unix_connection(self._path))
+        finally:
             reset(writer)
-            return
-        link = _Link(self, (reader, writer), behind)
+
+    async def _link(self, client: tuple[StreamReader, StreamWriter], server: tuple[StreamReader, StreamWriter]) -> None:
+        link = _Link(self, client, server)
         self._links.add(link)
         try:
             await link.run()
