@@ -44,6 +44,16 @@ _AWS = {
     "no_proxy": "127.0.0.1,localhost",
 }
 
+# Hypothesis' own deadline and its check of slowness are wall time, which says more of the machine than of the code.
+# What it tries is the same in every run: a failure is of the last change's making. `make fuzz` tries new examples.
+_NEW_EXAMPLES = hypothesis.settings(
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "100")),
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.register_profile("new examples", _NEW_EXAMPLES)
+hypothesis.settings.register_profile("the same examples", _NEW_EXAMPLES, derandomize=True)
+
 
 def pytest_configure() -> None:
     """The developer's own environment decides nothing here: no AWS account, no database, no keys."""
@@ -55,9 +65,7 @@ def pytest_configure() -> None:
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # so nohup starts what it runs: a worker would not reload
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     aws_models.keep_parsed()
-    # Hypothesis' own deadline is wall time, which says more of the machine than of the code.
-    hypothesis.settings.register_profile("any machine", deadline=None)
-    hypothesis.settings.load_profile("any machine")
+    hypothesis.settings.load_profile("new examples" if "FUZZ_EXAMPLES" in os.environ else "the same examples")
 
 
 @pytest.fixture(scope="session")

@@ -144,7 +144,9 @@ PRECISE = st.integers(1, 8).flatmap(lambda p: st.tuples(st.just(p), st.integers(
 NUMBERS = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**9), max_value=10**9)
 
 
-@hypothesis_settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(shape=PRECISE, number=NUMBERS)
 def test_a_number_fits_exactly_if_postgres_takes_it(database: str, shape: tuple[int, int], number: Decimal) -> None:
     precision, scale = shape

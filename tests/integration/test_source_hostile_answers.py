@@ -42,7 +42,6 @@ OPENERS: dict[str, Callable[[SourceSettings], Transport]] = {
 CALLS = (*OPERATIONS, "GetQueueAttributes")
 fuzzed = settings(
     max_examples=EXAMPLES,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -18,7 +18,9 @@ from writing import Sent, found, profiles
 Rows = dict[str, tuple[int, str | None]]
 TwoSinks = tuple[str, PostgresSink, PostgresSink]
 Batches = list[list[Sent]]
-tried = hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+tried = hypothesis_settings(
+    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 MESSAGES = st.lists(
     st.builds(

@@ -88,4 +88,4 @@ class BreakerRules(RuleBasedStateMachine):
 
 
 TestBreakerRules = BreakerRules.TestCase
-TestBreakerRules.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestBreakerRules.settings = settings(max_examples=100, stateful_step_count=40)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from sofetch.config.positions import Path, find_positions
@@ -54,7 +54,6 @@ lines = st.one_of(
 
 
 @given(st.lists(lines, max_size=9).map("\n".join))
-@settings(deadline=None)
 def test_positions_name_exactly_the_paths_that_tomllib_finds(text: str) -> None:
     try:
         document = tomllib.loads(text)

@@ -14,7 +14,7 @@ from sofetch.decode import compile_decoder
 from sofetch.errors import ConfigError
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "200"))
-fuzzed = settings(max_examples=EXAMPLES, deadline=None)
+fuzzed = settings(max_examples=EXAMPLES)
 
 SECRET = "zq7xsecret"
 WHOLE = (

@@ -6,7 +6,7 @@ import tomllib
 from typing import Any
 
 import msgspec
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sofetch.config import lint_text, load_text
@@ -64,7 +64,6 @@ bodies = st.lists(st.dictionaries(keys, documents, max_size=6).map(msgspec.json.
 
 @given(bodies)
 @example([b'{"id":{"Disabled":"203.0.113.9"}}'])
-@settings(deadline=None)
 def test_an_inferred_configuration_loads_lints_clean_and_compiles(samples: list[bytes]) -> None:
     text = infer_config(samples, queue="events", table="events")
     assert lint_text(text) == []
@@ -72,7 +71,6 @@ def test_an_inferred_configuration_loads_lints_clean_and_compiles(samples: list[
 
 
 @given(bodies)
-@settings(deadline=None)
 def test_an_inferred_configuration_takes_the_messages_it_was_made_from(samples: list[bytes]) -> None:
     decoder = compile_decoder(load_text(infer_config(samples, queue="events", table="events")))
     decoded = decoder([_message(number, body) for number, body in enumerate(samples) if rb"\u0000" not in body])
@@ -80,7 +78,6 @@ def test_an_inferred_configuration_takes_the_messages_it_was_made_from(samples: 
 
 
 @given(st.lists(st.binary(max_size=60), max_size=5))
-@settings(deadline=None)
 def test_bodies_that_are_no_json_object_never_break_it(samples: list[bytes]) -> None:
     try:
         text = infer_config([*samples, b"[1]"], queue="events", table="events")
@@ -90,20 +87,17 @@ def test_bodies_that_are_no_json_object_never_break_it(samples: list[bytes]) -> 
 
 
 @given(st.dictionaries(keys, st.sampled_from(PERSONAL_TEXTS), min_size=1, max_size=6))
-@settings(deadline=None)
 def test_no_column_with_personal_looking_values_is_loaded_in_the_clear(sample: dict[str, str]) -> None:
     text = infer_config([msgspec.json.encode(sample)], queue="events", table="events")
     assert [column for column in _columns(text) if "mask" not in column and "value" not in column] == []
 
 
 @given(st.dictionaries(plain_keys, canary_documents, max_size=6))
-@settings(deadline=None)
 def test_no_value_of_a_sample_is_in_the_text(sample: dict[str, Any]) -> None:
     assert CANARY not in infer_config([msgspec.json.encode(sample)], queue="events", table="events")
 
 
 @given(keys, keys, st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
-@settings(deadline=None)
 def test_names_cannot_write_toml_of_their_own(outer: str, inner: str, queue: str) -> None:
     sample = msgspec.json.encode({outer: {inner: 1}})
     document = tomllib.loads(infer_config([sample], queue=queue, table="events"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sofetch.config import describe_settings, lint_text, load_text
@@ -24,13 +24,11 @@ texts = st.tuples(
 
 
 @given(st.dictionaries(variables, texts, min_size=1, max_size=3))
-@settings(deadline=None)
 def test_no_finding_repeats_the_value_of_a_variable(environ: dict[str, str]) -> None:
     assert CANARY not in repr(lint_text(TEXT, environ=environ))
 
 
 @given(texts)
-@settings(deadline=None)
 def test_no_finding_repeats_the_dsn_of_the_file(dsn: str) -> None:
     text = TEXT.replace("[[column]]", f"dsn = {json.dumps(dsn)}\nunknown = 1\n[[column]]", 1)
     with pytest.raises(ConfigError) as caught:

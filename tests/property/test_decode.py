@@ -1,20 +1,17 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, get_args
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from decoding import decoder, message, outcome
 from sofetch.decode import Decoder
 from sofetch.record import Message, Reason, Record, Rejection
 from sofetch.settings import ColumnType
-
-fuzzed = settings(max_examples=int(os.environ.get("FUZZ_EXAMPLES", "100")), deadline=None)
 
 KEYS = ("user_id", "ip", "a", "b", "v")
 
@@ -61,7 +58,6 @@ DECODERS = [decoder(*COLUMNS), decoder(*COLUMNS, max_depth=3, max_keys=5, max_nu
 ]
 
 
-@fuzzed
 @given(st.sampled_from(DECODERS), st.lists(BODIES, max_size=8))
 def test_every_message_is_in_exactly_one_list_in_order_and_fares_as_it_would_alone(
     decode: Decoder, bodies: list[bytes]
@@ -77,7 +73,6 @@ def test_every_message_is_in_exactly_one_list_in_order_and_fares_as_it_would_alo
         assert outcome(decode, rejection.message.body) == (rejection.reason, rejection.field)
 
 
-@fuzzed
 @given(st.sampled_from(DECODERS), BODIES)
 def test_good_neighbours_of_any_body_load_with_their_own_values(decode: Decoder, body: bytes) -> None:
     good = message(b'{"user_id": "good", "ip": "10.0.0.1", "v": null}', id="good")
@@ -87,7 +82,6 @@ def test_good_neighbours_of_any_body_load_with_their_own_values(decode: Decoder,
     assert survivors == [alone.values, alone.values]
 
 
-@fuzzed
 @given(BODIES)
 def test_field_of_a_rejection_is_a_configured_column_or_nothing(body: bytes) -> None:
     for rejection in DECODERS[0]([message(body)]).rejections:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address
 from typing import cast
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from masking import K2, cell_of, entry, mask_all, ring
@@ -17,7 +17,6 @@ from sofetch.record import Address
 from sofetch.settings import ColumnSettings, Kind
 
 RING = ring()
-law = settings(deadline=None)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60).filter(str.strip)
 NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans()
 FOURS = st.ip_addresses(v=4)
@@ -29,7 +28,6 @@ KINDS: st.SearchStrategy[Kind] = st.sampled_from(["string", "ip", "email", "uuid
 OF_SOME_KIND = ADDRESSES.map(str) | st.emails() | st.uuids().map(str) | st.integers() | st.dates().map(str)
 
 
-@law
 @given(KINDS, TEXTS | NUMBERS | OF_SOME_KIND)
 def test_token_opens_to_the_canonical_form_of_any_value_of_any_kind(kind: Kind, value: str | float) -> None:
     token = cast("str", cell_of(value, RING, mask="reversible", kind=kind))
@@ -37,7 +35,6 @@ def test_token_opens_to_the_canonical_form_of_any_value_of_any_kind(kind: Kind, 
     assert open_column([token], mask="reversible", domain="d", keyring=RING) == [form]
 
 
-@law
 @given(ADDRESSES, ADDRESS_MASKS)
 def test_address_opens_to_itself(address: IPv4Address | IPv6Address, mask: ReversibleMask) -> None:
     cell = cast("Closed", cell_of(str(address), RING, mask=mask))
@@ -45,7 +42,6 @@ def test_address_opens_to_itself(address: IPv4Address | IPv6Address, mask: Rever
     assert reveal([cell], mask=mask, domain="d", keyring=RING) == [str(plain)]
 
 
-@law
 @given(st.lists(ADDRESSES.map(lambda address: address.packed), max_size=20), st.binary(min_size=32, max_size=32))
 def test_prefix_cipher_turns_both_ways_for_any_addresses_together(addresses: list[bytes], key: bytes) -> None:
     cipher = prefix_preserving(key if key[:16] != key[16:] else bytes(range(32)))
@@ -53,14 +49,12 @@ def test_prefix_cipher_turns_both_ways_for_any_addresses_together(addresses: lis
     assert cipher.encrypt(cipher.decrypt(addresses)) == addresses
 
 
-@law
 @given(st.integers(0, 2**32 - 1), st.integers(0, 31), st.integers(0, 2**32 - 1))
 def test_shared_prefix_of_ipv4_has_the_same_length_afterwards(number: int, bit: int, noise: int) -> None:
     one, other = IPv4Address(number), IPv4Address(_diverging(number, noise, bit=bit, width=32))
     assert _shared_bits(*_masked(one, other)) == 31 - bit
 
 
-@law
 @given(st.integers(0, 2**128 - 1), st.integers(0, 127), st.integers(0, 2**128 - 1))
 def test_shared_prefix_of_ipv6_has_the_same_length_afterwards(number: int, bit: int, noise: int) -> None:
     one, other = IPv6Address(number), IPv6Address(_diverging(number, noise, bit=bit, width=128))
@@ -68,14 +62,12 @@ def test_shared_prefix_of_ipv6_has_the_same_length_afterwards(number: int, bit: 
         assert _shared_bits(*_masked(one, other)) == 127 - bit
 
 
-@law
 @given(ADDRESSES)
 def test_prefix_mask_keeps_the_family(address: IPv4Address | IPv6Address) -> None:
     plain = getattr(address, "ipv4_mapped", None) or address
     assert _masked(address)[0].version == plain.version
 
 
-@law
 @given(st.lists(ADDRESSES | TEXTS, max_size=8), MASKS)
 def test_other_domain_and_other_key_give_another_result(values: list[object], mask: ReversibleMask) -> None:
     for value in map(str, values):
@@ -92,7 +84,6 @@ def test_other_domain_and_other_key_give_another_result(values: list[object], ma
         assert len(set(made)) == len(made)
 
 
-@law
 @given(
     st.lists(ADDRESSES.map(str) | st.sampled_from(["192.0.2.1", "::ffff:192.0.2.1", None, "x", 7]), max_size=12), MASKS
 )
@@ -104,7 +95,6 @@ def test_batch_composition_changes_nothing(values: list[str | int | None], mask:
     assert len(together.rejections) == sum(len(one.rejections) for one in alone)
 
 
-@law
 @given(st.lists(ADDRESSES.map(str), min_size=1, max_size=12, unique=True), MASKS)
 def test_different_addresses_stay_different(values: list[str], mask: ReversibleMask) -> None:
     column = ColumnSettings(name="masked", mask=mask, kind="ip", domain="d")

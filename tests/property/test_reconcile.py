@@ -40,7 +40,7 @@ def messages(bodies: list[Any]) -> list[Message]:
 
 
 @given(st.lists(documents(scalars, plain_keys), min_size=1, max_size=4))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_a_configuration_inferred_from_messages_reads_all_of_them_but_what_it_left_out(bodies: list[Any]) -> None:
     found = load_text(infer_config([msgspec.json.encode(body) for body in bodies], queue="q", table="t"))
     sample = look_at(messages(bodies), found)
@@ -53,7 +53,7 @@ def test_a_configuration_inferred_from_messages_reads_all_of_them_but_what_it_le
     st.lists(documents(st.just(CANARY), st.one_of(plain_keys, st.just(ODD))), min_size=1, max_size=4),
     st.sampled_from(["ignore", "warn", "quarantine"]),
 )
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_no_value_and_no_odd_name_is_in_a_comparison(bodies: list[Any], policy: str) -> None:
     configured = settings_for([{"name": "plan", "type": "int"}, {"name": "city", "required": True}])
     configured = msgspec.convert(

@@ -57,7 +57,7 @@ class Simulation(RuleBasedStateMachine):
 
 
 TestSimulation = Simulation.TestCase
-TestSimulation.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)
+TestSimulation.settings = settings(max_examples=100, stateful_step_count=60)
 
 
 def live(seed: int, steps: int) -> World:

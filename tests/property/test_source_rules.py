@@ -151,4 +151,4 @@ class SourceRules(RuleBasedStateMachine):
 
 
 TestSourceRules = SourceRules.TestCase
-TestSourceRules.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestSourceRules.settings = settings(max_examples=60, stateful_step_count=40)

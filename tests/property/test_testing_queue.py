@@ -175,4 +175,4 @@ class QueueAgainstSlowQueue(RuleBasedStateMachine):
 
 
 TestQueueAgainstSlowQueue = QueueAgainstSlowQueue.TestCase
-TestQueueAgainstSlowQueue.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestQueueAgainstSlowQueue.settings = settings(max_examples=100, stateful_step_count=40)
