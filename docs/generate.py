@@ -35,8 +35,8 @@ from sofetch.config import describe_settings, json_schema
 from sofetch.config.column_rules import ENVELOPE_TYPES
 from sofetch.events import Event, event_types
 from sofetch.load.sqlstate import ROW_FAULTS
-from sofetch.log import log_writer
-from sofetch.metrics import METRICS
+from sofetch.observe.log import log_writer
+from sofetch.observe.metrics import METRICS
 from sofetch.settings import LogSettings
 from sofetch.testing import FakeClock
 

@@ -14,8 +14,8 @@ from sofetch.cli.live import LivePanel
 from sofetch.cli.panel import Depth, Panel
 from sofetch.cli.top import Watched, drawing
 from sofetch.events import BatchDone, Events, Heartbeat, MessagesQuarantined, Outage, WorkerStarted
+from sofetch.observe.watching.reading import Reading, together
 from sofetch.testing import FakeClock
-from sofetch.watching.reading import Reading, together
 
 _WIDTH = 96
 _SECONDS = 40

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Self
 from msgspec import structs
 
 from sofetch import __version__, parts
-from sofetch.board import Showing
 from sofetch.breaker import Breakers
 from sofetch.clock import SystemClock
 from sofetch.decode import compile_decoder
@@ -27,11 +26,12 @@ from sofetch.keys.recovery import load_recovery_public_key
 from sofetch.load.dsn import resolve_dsn
 from sofetch.load.postgres import PostgresSink
 from sofetch.mask import compile_masker
+from sofetch.observe.board import Showing
+from sofetch.observe.pulse import Pulse
 from sofetch.outages import Outages
 from sofetch.parts import Chores
 from sofetch.pipeline import Steps
 from sofetch.ports import Clock
-from sofetch.pulse import Pulse
 from sofetch.settings import Settings
 from sofetch.source import open_object_store, open_source
 from sofetch.stopping import Stop
@@ -40,8 +40,8 @@ from sofetch.worker import Summary, Worker
 
 if TYPE_CHECKING:
     from sofetch.archive.writer import ArchiveWriter
+    from sofetch.observe.telemetry.otel import Telemetry
     from sofetch.source.sqs import SqsSource
-    from sofetch.telemetry.otel import Telemetry
 
 
 class Pipeline:

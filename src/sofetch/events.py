@@ -1,7 +1,7 @@
 """What is worth telling: each event is one log line and the metrics that go with it.
 
 Owns the vocabulary. An event has only the fields declared here: names, codes, counts and durations. No field takes a
-value of a message, so no log line can hold one. Writing the lines is ``sofetch.log``'s.
+value of a message, so no log line can hold one. Writing the lines is ``sofetch.observe.log``'s.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from sofetch.aws_lambda.places import load_settings
 from sofetch.clock import SystemClock
 from sofetch.errors import EventError, SofetchError, place_of
 from sofetch.events import Events
-from sofetch.log import contain_stray_output, log_writer
+from sofetch.observe.log import contain_stray_output, log_writer
 from sofetch.settings import LogSettings
 
 _OF_THE_INVOCATION: Final = frozenset({EventError.code, "no_time"})

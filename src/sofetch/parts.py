@@ -12,32 +12,32 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from sofetch.board import Showing, Watched
 from sofetch.breaker import Breakers
 from sofetch.drift import DriftKeeper
 from sofetch.errands import Errands, carry_out_next
 from sofetch.events import Events, Listening, SchemaApplied
-from sofetch.health import Health
 from sofetch.load.drift import note_drift
 from sofetch.load.dsn import resolve_vault_dsn
 from sofetch.load.partitions.look import look
 from sofetch.load.partitions.maintain import Maintenance, maintain
 from sofetch.load.setup.schema import apply_schema
 from sofetch.load.vault.store import VaultStore
-from sofetch.metrics import Metrics
+from sofetch.observe.board import Showing, Watched
+from sofetch.observe.health import Health
+from sofetch.observe.metrics import Metrics
+from sofetch.observe.probes import Probes
+from sofetch.observe.procfs import process_use
+from sofetch.observe.serving import HttpServer, pages
+from sofetch.observe.telemetry import open_telemetry
 from sofetch.outages import Outages
 from sofetch.ports import Clock
-from sofetch.probes import Probes
-from sofetch.procfs import process_use
-from sofetch.serving import HttpServer, pages
 from sofetch.settings import Settings
 from sofetch.stopping import Stop
-from sofetch.telemetry import open_telemetry
 from sofetch.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from sofetch.archive.writer import ArchiveWriter
-    from sofetch.telemetry.otel import Telemetry
+    from sofetch.observe.telemetry.otel import Telemetry
 
 
 def watched(settings: Settings, *, breakers: Breakers, clock: Clock, events: Events, stop: Stop) -> Watched:

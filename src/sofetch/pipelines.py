@@ -15,10 +15,10 @@ from queue import Empty, SimpleQueue
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sofetch.board import Showing
 from sofetch.calls import Calls
 from sofetch.errors import ExitCode, SofetchError, place_of
 from sofetch.events import Events, Failed, Reloaded, ReloadRefused, Unexpected
+from sofetch.observe.board import Showing
 from sofetch.settings import Settings
 from sofetch.stopping import LOOK_SECONDS, Stop
 from sofetch.worker import Summary

@@ -25,8 +25,8 @@ from sofetch.console.history import DAY_SECONDS, MOST_COLUMNS
 from sofetch.console.reckoning import SERIES
 from sofetch.console.serve import ConsoleServer
 from sofetch.events import BatchDone, Events
-from sofetch.metrics import CONTENT_TYPE, Metrics, exposition
-from sofetch.serving import HttpServer, Page
+from sofetch.observe.metrics import CONTENT_TYPE, Metrics, exposition
+from sofetch.observe.serving import HttpServer, Page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page as Shown

@@ -18,7 +18,7 @@ import sofetch
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src"
-EXTRAS = ("sofetch/console/", "sofetch/embedded/", "sofetch/spark/", "sofetch/telemetry/")
+EXTRAS = ("sofetch/console/", "sofetch/embedded/", "sofetch/spark/", "sofetch/observe/telemetry/")
 
 pytestmark = pytest.mark.slow
 

@@ -19,9 +19,9 @@ from sofetch.events import (
     ProcessStarted,
     Stopped,
 )
-from sofetch.metrics import Metrics
+from sofetch.observe.metrics import Metrics
+from sofetch.observe.pulse import PULSE_SECONDS, Pulse
 from sofetch.outages import Outages
-from sofetch.pulse import PULSE_SECONDS, Pulse
 from sofetch.stopping import Stop
 from sofetch.testing import FakeClock
 

@@ -17,18 +17,18 @@ from prometheus_client.parser import text_string_to_metric_families
 from batches import batch_done
 from loading import settings_for
 from masking import entry, ring_text
-from sofetch.board import Board, Watched
 from sofetch.breaker import Breakers
 from sofetch.cli.root import root
 from sofetch.cli.run_reload import listen_of, log_of, mark_of, planned
 from sofetch.errors import ExitCode, SinkRefused
 from sofetch.events import Events, Failed, MessagesQuarantined, WorkerStarted
-from sofetch.health import Health
-from sofetch.metrics import Metrics
-from sofetch.probes import Probes
+from sofetch.observe.board import Board, Watched
+from sofetch.observe.health import Health
+from sofetch.observe.metrics import Metrics
+from sofetch.observe.probes import Probes
+from sofetch.observe.procfs import ProcessUse
+from sofetch.observe.serving import HttpServer
 from sofetch.processes.relay import Received
-from sofetch.procfs import ProcessUse
-from sofetch.serving import HttpServer
 from sofetch.settings import Settings
 from sofetch.stopping import Stop
 from sofetch.testing import FakeClock

@@ -12,7 +12,7 @@ from sofetch.console.history import DAY_SECONDS, MOST_COLUMNS, History
 from sofetch.console.reckoning import quantile, reckon
 from sofetch.console.scraped import buckets, read_samples, total
 from sofetch.console.troubles import Troubles
-from sofetch.metrics import METRICS, Distribution, Metrics, Sample, exposition, exposition_of_several
+from sofetch.observe.metrics import METRICS, Distribution, Metrics, Sample, exposition, exposition_of_several
 
 BEGIN = 1_795_000_000
 

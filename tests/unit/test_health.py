@@ -16,8 +16,8 @@ import pytest
 from sofetch.breaker import Breakers
 from sofetch.errors import ConfigError, SinkUnavailable
 from sofetch.events import BatchDone, WorkerStarted
-from sofetch.health import Health
-from sofetch.serving import HttpServer, Page, health_page
+from sofetch.observe.health import Health
+from sofetch.observe.serving import HttpServer, Page, health_page
 from sofetch.source.agenda import Tally
 from sofetch.source.clerk import SourceState
 from sofetch.stopping import Stop

@@ -27,8 +27,8 @@ from sofetch.testing import FakeClock, MemorySink
 CANARY = "198.51.100.77"
 SLOW_OR_FOREIGN = {
     "boto3", "botocore", "click", "http.server", "pygments", "rich", "urllib3",
-    "sofetch.app", "sofetch.cli", "sofetch.embedded", "sofetch.report", "sofetch.serving", "sofetch.processes",
-    "sofetch.testing", "sofetch.worker",
+    "sofetch.app", "sofetch.cli", "sofetch.embedded", "sofetch.report", "sofetch.processes",
+    "sofetch.observe.metrics", "sofetch.observe.serving", "sofetch.testing", "sofetch.worker",
     "sofetch.source.boto", "sofetch.source.boto_client", "sofetch.source.clerk", "sofetch.source.desk",
     "sofetch.source.fast", "sofetch.source.fleets", "sofetch.source.s3", "sofetch.source.sqs",
 }  # fmt: skip

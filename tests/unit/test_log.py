@@ -24,7 +24,7 @@ from sofetch.events import (
     Unexpected,
     event_types,
 )
-from sofetch.log import contain_stray_output, log_writer
+from sofetch.observe.log import contain_stray_output, log_writer
 from sofetch.settings import LogSettings
 
 CANARY = "canary-199.172.111.135"

@@ -29,10 +29,10 @@ from sofetch.events import (
     ValuesNotOfKind,
     event_types,
 )
-from sofetch.metrics import METRICS, Metrics, exposition
+from sofetch.observe.metrics import METRICS, Metrics, exposition
+from sofetch.observe.procfs import ProcessUse, process_use
+from sofetch.observe.pulse import PULSE_SECONDS, Pulse
 from sofetch.outages import Outages
-from sofetch.procfs import ProcessUse, process_use
-from sofetch.pulse import PULSE_SECONDS, Pulse
 from sofetch.record import Reason
 from sofetch.stopping import Stop
 from sofetch.testing import FakeClock

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from sofetch.breaker import DEPENDENCIES
-from sofetch.metrics import METRICS
+from sofetch.observe.metrics import METRICS
 from sofetch.settings import HttpSettings
 
 ROOT = Path(__file__).parents[2]

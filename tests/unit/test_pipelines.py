@@ -14,11 +14,11 @@ import pytest
 from msgspec.structs import replace
 
 from loading import settings_for
-from sofetch.board import Board
 from sofetch.clock import SystemClock
 from sofetch.config import lint_config, load_config, load_pipelines
 from sofetch.errors import ConfigError, SinkRefused
 from sofetch.events import Draining, Event, Events, Failed, Reloaded, ReloadRefused, Unexpected
+from sofetch.observe.board import Board
 from sofetch.pipelines import Done, Pipelines, Planned, change_of, together
 from sofetch.settings import Settings
 from sofetch.stopping import Stop

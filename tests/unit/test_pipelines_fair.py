@@ -10,11 +10,11 @@ import pytest
 
 from loading import settings_for
 from masking import message, ring
-from sofetch.board import Board
 from sofetch.clock import SystemClock
 from sofetch.decode import compile_decoder
 from sofetch.events import Events
 from sofetch.mask import compile_masker
+from sofetch.observe.board import Board
 from sofetch.pipeline import Steps
 from sofetch.pipelines import Pipelines, Planned
 from sofetch.record import Loaded, LoadResult, MaskedRecord, Message, SealedRejection

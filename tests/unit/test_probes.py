@@ -18,10 +18,10 @@ from sofetch.events import (
     ProcessStarted,
     WorkerStarted,
 )
-from sofetch.metrics import Metrics
-from sofetch.probes import Probes
+from sofetch.observe.metrics import Metrics
+from sofetch.observe.probes import Probes
+from sofetch.observe.serving import HttpServer, pages
 from sofetch.processes.health import FleetReport
-from sofetch.serving import HttpServer, pages
 from sofetch.stopping import Stop
 from sofetch.testing import FakeClock
 

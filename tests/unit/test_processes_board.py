@@ -12,7 +12,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from batches import batch_done
 from loading import settings_for
-from sofetch.board import EndedReport
 from sofetch.events import (
     Event,
     Heartbeat,
@@ -23,10 +22,11 @@ from sofetch.events import (
     ProcessStarted,
     WorkerStarted,
 )
-from sofetch.health import HealthReport
+from sofetch.observe.board import EndedReport
+from sofetch.observe.health import HealthReport
+from sofetch.observe.procfs import ProcessUse
+from sofetch.observe.serving import HttpServer
 from sofetch.processes.board import FleetBoard
-from sofetch.procfs import ProcessUse
-from sofetch.serving import HttpServer
 from sofetch.settings import HttpSettings, Settings
 from sofetch.stopping import Stop
 from sofetch.testing import FakeClock

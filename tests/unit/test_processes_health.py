@@ -6,7 +6,7 @@ import msgspec
 
 from sofetch.breaker import Breakers
 from sofetch.events import BatchDone, BreakerChanged, Outage, ProcessEnded, ProcessStarted, WorkerStarted
-from sofetch.health import Health
+from sofetch.observe.health import Health
 from sofetch.processes.health import FleetHealth
 from sofetch.stopping import Stop
 from sofetch.testing import FakeClock

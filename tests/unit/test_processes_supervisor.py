@@ -25,10 +25,10 @@ from sofetch.events import (
     Reloaded,
     Stopped,
 )
+from sofetch.observe.procfs import usable_cores
 from sofetch.processes.account import ALONE
 from sofetch.processes.relay import Received, relay_to
 from sofetch.processes.supervisor import FUTILE_STARTS, End, Supervisor, meaning_of
-from sofetch.procfs import usable_cores
 from sofetch.stopping import Stop
 from sofetch.worker import Summary
 

@@ -16,17 +16,17 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, use_span
 
-import sofetch.telemetry
+import sofetch.observe.telemetry
 from sofetch.errors import ConfigError
 from sofetch.events import BatchDone, Events, MessagesQuarantined
-from sofetch.metrics import METRICS, Metrics
+from sofetch.observe.metrics import METRICS, Metrics
+from sofetch.observe.telemetry import open_telemetry, otel
+from sofetch.observe.telemetry.links import MOST_LINKS, trace_contexts
+from sofetch.observe.telemetry.otel import Telemetry
 from sofetch.record import TRACE_HEADER, Message
 from sofetch.settings import TelemetrySettings
 from sofetch.source.answers import messages_of, receive_body
 from sofetch.source.boto import SYSTEM_ATTRIBUTES, parse_deliveries
-from sofetch.telemetry import open_telemetry, otel
-from sofetch.telemetry.links import MOST_LINKS, trace_contexts
-from sofetch.telemetry.otel import Telemetry
 from sofetch.testing import FakeClock
 
 CANARY = "canary@example.org"
@@ -208,7 +208,7 @@ def test_nothing_is_opened_where_nothing_is_asked_for_and_a_missing_extra_is_tol
         settings, pipeline="p", metrics=place.metrics, clock=place.clock
     )
     assert ask(TelemetrySettings()) is None
-    monkeypatch.setattr(sofetch.telemetry, "find_spec", lambda _name: None)
+    monkeypatch.setattr(sofetch.observe.telemetry, "find_spec", lambda _name: None)
     with pytest.raises(ConfigError, match="OpenTelemetry") as caught:
         ask(TelemetrySettings(traces=True))
     assert caught.value.code == "otel_missing"
@@ -216,7 +216,7 @@ def test_nothing_is_opened_where_nothing_is_asked_for_and_a_missing_extra_is_tol
 
 def test_the_worker_imports_neither_the_sdk_nor_a_client_of_prometheus() -> None:
     program = (
-        "import sys, sofetch.app, sofetch.cli.run, sofetch.telemetry;"
+        "import sys, sofetch.app, sofetch.cli.run, sofetch.observe.telemetry;"
         "print([name for name in sys.modules if name.partition('.')[0] in ('opentelemetry', 'prometheus_client')])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)

@@ -24,10 +24,10 @@ from sofetch.events import (
     Recovered,
     WorkerStarted,
 )
-from sofetch.metrics import Metrics, exposition
+from sofetch.observe.metrics import Metrics, exposition
+from sofetch.observe.watching.history import History
+from sofetch.observe.watching.reading import Reading, read, samples, together
 from sofetch.testing import FakeClock
-from sofetch.watching.history import History
-from sofetch.watching.reading import Reading, read, samples, together
 
 STARTED = WorkerStarted(pipeline="logins", queue="login-queue", table="user_logins", version="1")
 
@@ -73,8 +73,8 @@ def test_a_reading_is_what_the_worker_counts() -> None:
 
 
 def test_every_metric_that_is_read_is_one_that_there_is() -> None:
-    from sofetch.metrics import METRICS
-    from sofetch.watching.reading import _SUMMED
+    from sofetch.observe.metrics import METRICS
+    from sofetch.observe.watching.reading import _SUMMED
 
     names = {one.name for one in METRICS}
     names |= {f"{one.name}{part}" for one in METRICS if one.kind == "histogram" for part in ("_sum", "_count")}

@@ -30,11 +30,11 @@ from sofetch.events import (
     Recovered,
     WorkerStarted,
 )
-from sofetch.metrics import Metrics, exposition
+from sofetch.observe.metrics import Metrics, exposition
+from sofetch.observe.procfs import process_use
+from sofetch.observe.watching.history import History
+from sofetch.observe.watching.reading import read
 from sofetch.ports import Clock
-from sofetch.procfs import process_use
-from sofetch.watching.history import History
-from sofetch.watching.reading import read
 
 if TYPE_CHECKING:
     from sofetch.settings import SourceSettings

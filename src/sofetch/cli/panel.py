@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from sofetch.cli.text import count, duration, terminal_safe
-from sofetch.watching.history import Counted, History
-from sofetch.watching.reading import Reading
+from sofetch.observe.watching.history import Counted, History
+from sofetch.observe.watching.reading import Reading
 
 _BARS = "▁▂▃▄▅▆▇█"
 _ROWS: tuple[tuple[str, Counted, str], ...] = (

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def _number_of_processes(context: click.Context, option: click.Parameter, given: str) -> int:
     if given == "auto":
-        from sofetch.procfs import usable_cores
+        from sofetch.observe.procfs import usable_cores
 
         return usable_cores()
     number: int = click.IntRange(1, MOST_PROCESSES)(given, option, context)
@@ -147,8 +147,8 @@ def _run(
     relay_to: int | None,
 ) -> Summary:
     from sofetch.app import Pipeline
-    from sofetch.board import Board
     from sofetch.clock import SystemClock
+    from sofetch.observe.board import Board
     from sofetch.pipelines import Pipelines
     from sofetch.stopping import Stop, stop_on_signals
 

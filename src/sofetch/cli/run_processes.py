@@ -19,9 +19,9 @@ from sofetch.errors import SofetchError
 if TYPE_CHECKING:
     from sofetch.cli.live import LivePanel
     from sofetch.events import Event, Events
+    from sofetch.observe.serving import Page
     from sofetch.pipelines import Done, Planned
     from sofetch.ports import Clock
-    from sofetch.serving import Page
     from sofetch.settings import Settings
     from sofetch.stopping import Stop
     from sofetch.worker import Summary
@@ -117,7 +117,7 @@ def supervise_several(
 def serve(listen: str | None, pages: dict[str, Callable[[], Page]], opened: ExitStack, *, events: Events) -> None:
     """Answer for all pipelines, where [http] says so."""
     from sofetch.events import Listening
-    from sofetch.serving import HttpServer
+    from sofetch.observe.serving import HttpServer
 
     if listen is not None:
         server = opened.enter_context(closing(HttpServer(listen, pages)))
@@ -192,13 +192,13 @@ def _watching(
     from msgspec.structs import replace
 
     from sofetch.events import Listening
-    from sofetch.health import Health
-    from sofetch.metrics import Metrics
-    from sofetch.probes import Probes
+    from sofetch.observe.health import Health
+    from sofetch.observe.metrics import Metrics
+    from sofetch.observe.probes import Probes
+    from sofetch.observe.procfs import process_use
+    from sofetch.observe.serving import HttpServer, pages
+    from sofetch.observe.telemetry import open_telemetry
     from sofetch.processes.health import FleetHealth
-    from sofetch.procfs import process_use
-    from sofetch.serving import HttpServer, pages
-    from sofetch.telemetry import open_telemetry
 
     health = FleetHealth(
         lambda breakers: Health(

@@ -21,8 +21,8 @@ from sofetch.cli.text import terminal_safe
 from sofetch.errors import ExitCode, SofetchError
 
 if TYPE_CHECKING:
-    from sofetch.board import Showing
     from sofetch.events import Events
+    from sofetch.observe.board import Showing
     from sofetch.pipelines import Done, RunOne
     from sofetch.settings import Settings
     from sofetch.stopping import Stop
@@ -67,8 +67,8 @@ def run_several(
 def _run(
     frame: Frame, several: Sequence[Settings], *, names: Sequence[str], drain: bool, apply_schema: bool, plain: bool
 ) -> Done:
-    from sofetch.board import Board
     from sofetch.clock import SystemClock
+    from sofetch.observe.board import Board
     from sofetch.pipelines import Pipelines
     from sofetch.stopping import Stop, stop_on_signals
 
@@ -97,7 +97,7 @@ def _run_relayed(
     frame: Frame, several: Sequence[Settings], *, names: Sequence[str], drain: bool, apply_schema: bool, relay_to: int
 ) -> Done:
     """The same in a process that has a supervisor: it serves nothing, and tells by events what there is to show."""
-    from sofetch.board import ToldBoard
+    from sofetch.observe.board import ToldBoard
     from sofetch.pipelines import Pipelines
     from sofetch.stopping import Stop, stop_on_signals
 

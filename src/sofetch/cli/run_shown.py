@@ -44,7 +44,7 @@ def shown(
     """
     from sofetch.clock import SystemClock
     from sofetch.events import Events
-    from sofetch.log import contain_stray_output, log_writer
+    from sofetch.observe.log import contain_stray_output, log_writer
 
     clock, events = SystemClock(), Events()
     if frame.quiet and log.level in {"debug", "info"}:

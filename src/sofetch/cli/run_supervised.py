@@ -61,7 +61,7 @@ def supervised(settings: Settings) -> Settings:
 def relayed(stop: Stop, descriptor: int) -> Iterator[tuple[Events, None]]:
     """The events of a worker that has a supervisor: it tells them on, and shows nothing itself."""
     from sofetch.events import Events
-    from sofetch.log import contain_stray_output
+    from sofetch.observe.log import contain_stray_output
     from sofetch.processes.relay import relay_to
     from sofetch.processes.worker import stop_when_alone
 

@@ -19,8 +19,8 @@ import msgspec
 
 from sofetch.cli.frame import OVERRIDE_ENV, Frame, command
 from sofetch.errors import ConfigError, SourceUnavailable
-from sofetch.watching.history import History
-from sofetch.watching.reading import Reading, read, together
+from sofetch.observe.watching.history import History
+from sofetch.observe.watching.reading import Reading, read, together
 
 if TYPE_CHECKING:
     from sofetch.cli.panel import Panel

@@ -1,14 +1,14 @@
 """What a worker's ``/metrics`` says, read back.
 
 Pure. Owns which of the metrics of several pipelines are those of the one that is shown. The text itself is read by
-``sofetch.watching.reading``.
+``sofetch.observe.watching.reading``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sofetch.watching.reading import samples
+from sofetch.observe.watching.reading import samples
 
 _MOST_BYTES = 1_000_000
 

@@ -16,22 +16,22 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from sofetch import __version__
-from sofetch.board import EndedReport
 from sofetch.breaker import Breakers
 from sofetch.events import Event, Events, PipelineEnded, PipelineStarted, ProcessEnded, ProcessStarted
-from sofetch.health import Health, HealthReport
-from sofetch.metrics import CONTENT_TYPE, Metrics, exposition_of_several
+from sofetch.observe.board import EndedReport
+from sofetch.observe.health import Health, HealthReport
+from sofetch.observe.metrics import CONTENT_TYPE, Metrics, exposition_of_several
+from sofetch.observe.probes import Probes
+from sofetch.observe.procfs import ProcessUse, process_use
+from sofetch.observe.serving import Page, health_page, probe_page
+from sofetch.observe.telemetry import open_telemetry
 from sofetch.ports import Clock
-from sofetch.probes import Probes
 from sofetch.processes.health import FleetHealth, restarting
-from sofetch.procfs import ProcessUse, process_use
-from sofetch.serving import Page, health_page, probe_page
 from sofetch.settings import HttpSettings, Settings, TelemetrySettings
 from sofetch.stopping import Stop
-from sofetch.telemetry import open_telemetry
 
 if TYPE_CHECKING:
-    from sofetch.telemetry.otel import Telemetry
+    from sofetch.observe.telemetry.otel import Telemetry
 
 
 class ProcessPipelines(Struct, frozen=True, kw_only=True):

@@ -1,7 +1,8 @@
 """Health of several workers, each a process: one report of them all, from what they relay.
 
 Owns the report and when the whole is well: every worker is, and there is at least one. A worker's own report is
-``health``'s, on breakers that are set as its events say. What a worker's source holds is not relayed, and not told.
+``observe.health``'s, on breakers that are set as its events say. What a worker's source holds is not relayed, and not
+told.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from msgspec import Struct, structs
 from sofetch import __version__
 from sofetch.breaker import Breakers, Dependency, Standing, State
 from sofetch.events import BreakerChanged, Event, Outage, ProcessEnded, ProcessStarted
-from sofetch.health import Health, HealthReport
+from sofetch.observe.health import Health, HealthReport
 from sofetch.ports import Clock
 
 MakeHealth = Callable[[Breakers], Health]

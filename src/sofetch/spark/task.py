@@ -28,8 +28,8 @@ from sofetch.keys.recovery import load_recovery_public_key
 from sofetch.load.dsn import resolve_dsn, resolve_vault_dsn
 from sofetch.load.postgres import PostgresSink
 from sofetch.load.vault.store import VaultStore
-from sofetch.log import log_writer
 from sofetch.mask import Keyring, Masker, compile_masker
+from sofetch.observe.log import log_writer
 from sofetch.outages import Outages
 from sofetch.pipeline import Steps, process
 from sofetch.ports import Clock

@@ -15,11 +15,11 @@ from msgspec import Struct
 from sofetch import __version__
 from sofetch.errors import ExitCode, SofetchError
 from sofetch.events import Events, PipelineEnded, PipelineStarted
-from sofetch.health import Health, HealthReport
-from sofetch.metrics import CONTENT_TYPE, Metrics, exposition_of_several
+from sofetch.observe.health import Health, HealthReport
+from sofetch.observe.metrics import CONTENT_TYPE, Metrics, exposition_of_several
+from sofetch.observe.probes import Probes
+from sofetch.observe.serving import Page, health_page, probe_page
 from sofetch.ports import Clock
-from sofetch.probes import Probes
-from sofetch.serving import Page, health_page, probe_page
 
 
 class Watched(NamedTuple):

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from sofetch.errors import ConfigError
 
 if TYPE_CHECKING:
-    from sofetch.metrics import Metrics
+    from sofetch.observe.metrics import Metrics
+    from sofetch.observe.telemetry.otel import Telemetry
     from sofetch.ports import Clock
     from sofetch.settings import TelemetrySettings
-    from sofetch.telemetry.otel import Telemetry
 
 
 def open_telemetry(settings: TelemetrySettings, *, pipeline: str, metrics: Metrics, clock: Clock) -> Telemetry | None:
@@ -30,6 +30,6 @@ def open_telemetry(settings: TelemetrySettings, *, pipeline: str, metrics: Metri
             hint="pip install 'sofetch[otel]', or leave [telemetry] out",
             code="otel_missing",
         )
-    from sofetch.telemetry.otel import Telemetry
+    from sofetch.observe.telemetry.otel import Telemetry
 
     return Telemetry.over_http(settings, pipeline=pipeline, metrics=metrics, clock=clock)

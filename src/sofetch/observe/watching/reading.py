@@ -1,6 +1,6 @@
 """One reading of a worker's metrics: the text of ``/metrics`` as the few numbers that a person watches.
 
-Owns which metrics those are. What a metric means is ``sofetch.metrics``'.
+Owns which metrics those are. What a metric means is ``sofetch.observe.metrics``'.
 """
 
 from __future__ import annotations

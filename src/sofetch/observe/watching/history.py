@@ -10,7 +10,7 @@ from collections import deque
 from itertools import pairwise
 from typing import Literal
 
-from sofetch.watching.reading import Reading
+from sofetch.observe.watching.reading import Reading
 
 Counted = Literal[
     "received", "loaded", "duplicates", "quarantined", "released", "batches", "batch_seconds", "calls", "requests"

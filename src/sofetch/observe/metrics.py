@@ -16,7 +16,6 @@ from typing import Literal
 from msgspec import Struct
 
 from sofetch import __version__
-from sofetch.at_hand import AtHand
 from sofetch.breaker import DEPENDENCIES
 from sofetch.calls import Calls
 from sofetch.events import (
@@ -30,8 +29,9 @@ from sofetch.events import (
     ProcessStarted,
     Stopped,
 )
+from sofetch.observe.at_hand import AtHand
+from sofetch.observe.procfs import ProcessUse
 from sofetch.ports import Clock
-from sofetch.procfs import ProcessUse
 from sofetch.record import DriftKind, Reason
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

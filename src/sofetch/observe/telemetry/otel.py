@@ -24,11 +24,11 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
 
 from sofetch import __version__
 from sofetch.events import BatchDone, Event
-from sofetch.metrics import METRICS, Distribution, Metric, Metrics, observations
+from sofetch.observe.metrics import METRICS, Distribution, Metric, Metrics, observations
+from sofetch.observe.telemetry.links import TraceContext, trace_contexts
 from sofetch.ports import Clock
 from sofetch.record import Message
 from sofetch.settings import TelemetrySettings
-from sofetch.telemetry.links import TraceContext, trace_contexts
 
 CLOSING_SECONDS = 5.0
 """How long the end of a run waits for what is not sent yet; a collector that is away gets no more of our time."""

@@ -16,8 +16,8 @@ import msgspec
 from msgspec import Struct
 
 from sofetch.errors import ConfigError
-from sofetch.metrics import CONTENT_TYPE, Metrics, exposition
-from sofetch.probes import Probes
+from sofetch.observe.metrics import CONTENT_TYPE, Metrics, exposition
+from sofetch.observe.probes import Probes
 
 _READ_SECONDS = 5.0
 """How long a client may take to ask; a silent one would else keep a thread for ever."""
