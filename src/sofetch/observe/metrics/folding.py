@@ -1,19 +1,15 @@
-"""What can be counted of a running pipeline, and how Prometheus reads it.
+"""What the events come to: counters, gauges and histograms, as they stand when they are asked for.
 
-Owns the closed vocabulary of metrics, the folding of events into them, and the text of the exposition. A label holds a
-name of the configuration, a code or a number of a process, never anything of a message. Pure but for what it is given
-to look at: no sockets, no files, no clock of its own.
+Owns the folding of events into samples. Pure but for what it is given to look at: no sockets, no files, no clock of
+its own.
 """
 
 from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
-from typing import Literal
-
-from msgspec import Struct
 
 from sofetch import __version__
 from sofetch.breaker import DEPENDENCIES
@@ -29,97 +25,15 @@ from sofetch.events import (
     ProcessStarted,
     Stopped,
 )
-from sofetch.observe.at_hand import AtHand
+from sofetch.observe.metrics.at_hand import AtHand
+from sofetch.observe.metrics.vocabulary import METRICS, Distribution, Metric, Sample
 from sofetch.observe.procfs import ProcessUse
 from sofetch.ports import Clock
-from sofetch.record import DriftKind, Reason
-
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-Kind = Literal["counter", "gauge", "histogram"]
 
 _ALONE = 1
 """The number of the worker where there is one, and no supervisor."""
-
-
-class Metric(Struct, frozen=True):
-    """One metric of the vocabulary. ``label`` is its only label; ``values`` are what it may hold where that is known
-    beforehand: they are shown as 0 from the start, so that a rate sees the first rise.
-    """
-
-    name: str
-    kind: Kind
-    about: str
-    label: str | None = None
-    values: tuple[str, ...] = ()
-    bounds: tuple[float, ...] = ()
-
-
-_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-_MESSAGES = (1, 10, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000)
-_REASONS = tuple(reason.value for reason in Reason)
-_DRIFTS = tuple(kind.value for kind in DriftKind)
 _CALLS = {"receive": "receives", "delete": "deletes", "change_visibility": "visibility_changes"}
-
-METRICS: tuple[Metric, ...] = (
-    Metric("sofetch_messages_received_total", "counter", "Messages of batches that are done."),
-    Metric("sofetch_rows_loaded_total", "counter", "Rows committed to the table."),
-    Metric("sofetch_duplicates_total", "counter", "Messages that the ledger had already; they are deleted."),
-    Metric("sofetch_quarantined_total", "counter", "Messages committed to quarantine.", "reason", _REASONS),
-    Metric("sofetch_released_total", "counter", "Messages given back to the queue by a batch, to be tried again."),
-    Metric("sofetch_body_bytes_total", "counter", "Body bytes of batches that are done."),
-    Metric("sofetch_batches_total", "counter", "Batches committed."),
-    Metric(
-        "sofetch_batch_seconds", "histogram", "From taking a batch to its commit, outages included.", bounds=_SECONDS
-    ),
-    Metric("sofetch_batch_messages", "histogram", "Messages in a batch.", bounds=_MESSAGES),
-    Metric("sofetch_last_commit_timestamp_seconds", "gauge", "When a batch was last committed; 0 before the first."),
-    Metric(
-        "sofetch_oldest_message_age_seconds",
-        "gauge",
-        "Age of the oldest message at hand, growing until it is done; 0 while none comes, left out while nobody knows.",
-    ),
-    Metric("sofetch_queue_calls_total", "counter", "Calls to the queue, failed ones included.", "call", tuple(_CALLS)),
-    Metric("sofetch_empty_receives_total", "counter", "Receive calls that brought nothing."),
-    Metric("sofetch_billed_requests_total", "counter", "What the calls are billed as: one more each 64 KiB."),
-    Metric("sofetch_held_messages", "gauge", "Messages received and not yet deleted or given back."),
-    Metric("sofetch_held_bytes", "gauge", "Their body bytes."),
-    Metric("sofetch_breaker_open", "gauge", "Workers whose breaker is not closed.", "dependency", DEPENDENCIES),
-    Metric("sofetch_outages_total", "counter", "Outages that began.", "dependency", DEPENDENCIES),
-    Metric("sofetch_outage_attempts_total", "counter", "Attempts that failed in them.", "dependency", DEPENDENCIES),
-    Metric("sofetch_damaged_messages_total", "counter", "Messages whose body is not what was sent; they come again."),
-    Metric("sofetch_not_of_kind_total", "counter", "Personal values that are not of their column's kind.", "column"),
-    Metric("sofetch_drifted_total", "counter", "Messages not as the configuration expects them.", "kind", _DRIFTS),
-    Metric("sofetch_maintenance_failures_total", "counter", "Times that partitions could not be kept."),
-    Metric(
-        "sofetch_partitions_end_timestamp_seconds",
-        "gauge",
-        "Until when there are partitions, as last looked up; 0 where nobody looks.",
-    ),
-    Metric("sofetch_unexpected_errors_total", "counter", "Faults of the program."),
-    Metric("sofetch_process_restarts_total", "counter", "Workers that a supervisor started again."),
-    Metric("sofetch_workers", "gauge", "Workers that run."),
-    Metric("sofetch_worker_resident_memory_bytes", "gauge", "Memory of a worker's process.", "process"),
-    Metric("sofetch_worker_cpu_seconds_total", "counter", "CPU time of a worker's process.", "process"),
-    Metric("sofetch_build_info", "gauge", "1, with the version.", "version", (__version__,)),
-    Metric("process_resident_memory_bytes", "gauge", "Memory of the answering process."),
-    Metric("process_cpu_seconds_total", "counter", "CPU time of the answering process."),
-    Metric("process_open_fds", "gauge", "Its open files and connections."),
-    Metric("process_max_fds", "gauge", "How many it may have."),
-    Metric("process_start_time_seconds", "gauge", "When it was started, since the epoch."),
-)
-"""All there are, in the order in which they are shown."""
-
-
-class Distribution(Struct, frozen=True):
-    """A histogram: how many values fell to each bound or below (the last: all), and their sum."""
-
-    cumulative: tuple[int, ...]
-    total: float
-
-
-Sample = tuple[str, str, float | Distribution]
-"""A metric's name, its label's value ("" if it has none), and how it stands."""
+"""The field of ``Calls`` for each kind of call."""
 
 
 class _Histogram:
@@ -265,36 +179,6 @@ def observations(batch: BatchDone) -> tuple[tuple[str, float], ...]:
     return ("sofetch_batch_seconds", batch.milliseconds / 1_000), ("sofetch_batch_messages", batch.messages)
 
 
-def exposition(samples: Iterable[Sample]) -> bytes:
-    """The samples as Prometheus reads them (text format 0.0.4), in the order of the vocabulary."""
-    return _exposition({None: samples})
-
-
-def exposition_of_several(samples: Mapping[str, Iterable[Sample]]) -> bytes:
-    """The same of several pipelines: each sample has the label ``pipeline``, but for those of the process."""
-    return _exposition(samples)
-
-
-def _exposition(samples: Mapping[str, Iterable[Sample]] | Mapping[None, Iterable[Sample]]) -> bytes:
-    by_name: dict[str, dict[tuple[str, str], list[str]]] = {}
-    for pipeline, of_pipeline in samples.items():
-        for name, label, value in of_pipeline:
-            metric = _BY_NAME[name]
-            whose = None if name.startswith(_OF_PROCESS) else pipeline
-            lines = list(_lines(metric, label, value, pipeline=whose))
-            by_name.setdefault(name, {}).setdefault((whose or "", label), lines)
-    lines = []
-    for metric in METRICS:
-        if metric.name in by_name:
-            lines += [f"# HELP {metric.name} {metric.about}", f"# TYPE {metric.name} {metric.kind}"]
-            lines += [line for of_one in by_name[metric.name].values() for line in of_one]
-    return ("\n".join(lines) + "\n").encode()
-
-
-_BY_NAME = {metric.name: metric for metric in METRICS}
-_OF_PROCESS = ("process_", "sofetch_process_", "sofetch_worker_", "sofetch_build_info")
-
-
 def _note(worker: _Worker, event: Event, *, now: float) -> None:
     match event:
         case BatchDone():
@@ -327,27 +211,3 @@ def _together(several: Sequence[Calls]) -> Calls:
 def _none(metric: Metric) -> tuple[str, ...]:
     """A metric without a label has one value from the start; one whose label's values nobody knows has none."""
     return ("",) if metric.label is None and metric.name.startswith("sofetch_") else ()
-
-
-def _lines(metric: Metric, label: str, value: float | Distribution, *, pipeline: str | None) -> Iterator[str]:
-    whose = [("pipeline", pipeline)] if pipeline is not None else []
-    own = [(metric.label, label)] if metric.label is not None else []
-    if not isinstance(value, Distribution):
-        yield f"{metric.name}{_labels([*whose, *own])} {_number(value)}"
-        return
-    for bound, count in zip((*map(_number, metric.bounds), "+Inf"), value.cumulative, strict=True):
-        yield f"{metric.name}_bucket{_labels([*whose, ('le', bound)])} {count}"
-    yield f"{metric.name}_sum{_labels(whose)} {_number(value.total)}"
-    yield f"{metric.name}_count{_labels(whose)} {value.cumulative[-1]}"
-
-
-def _labels(pairs: Sequence[tuple[str, str]]) -> str:
-    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in pairs) + "}" if pairs else ""
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) else repr(float(value))
