@@ -15,8 +15,8 @@ from loading import query
 from sofetch.clock import SystemClock
 from sofetch.config import load_config, preset
 from sofetch.load.setup.schema import apply_schema
+from sofetch.presets.synthetic import synthetic_logins
 from sofetch.settings import Settings
-from sofetch.synthetic import synthetic_logins
 
 CANARY = "canary-device-7391"
 DAMAGED = [b'{"id": "x", "canary-device-7391"', b'{"sent_ms": 1, "body": "canary-device-7391"}']

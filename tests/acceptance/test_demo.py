@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from patience import turns
-from sofetch.synthetic import example_logins, synthetic_logins
+from sofetch.presets.synthetic import example_logins, synthetic_logins
 from visiting import Visitor, printed_link
 
 pytestmark = pytest.mark.slow

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from sofetch.cli.root import root
 from sofetch.config import load_config
+from sofetch.presets.synthetic import example_logins
 from sofetch.source.control import QueueControl
-from sofetch.synthetic import example_logins
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sofetch.cli.root import root
-from sofetch.synthetic import example_logins
+from sofetch.presets.synthetic import example_logins
 
 GOOD = '[[case]]\nname = "no login"\nmessage = { foo = 1 }\nrejection = "missing_field"\n'
 BAD = '[[case]]\nname = "bad\\u0007"\nmessage = { foo = 1 }\nrow = {}\n'

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sofetch import personal
-from sofetch.personal import Personal, is_personal_key, personal_by_form, personal_by_name
+from sofetch.detect import personal
+from sofetch.detect.personal import Personal, is_personal_key, personal_by_form, personal_by_name
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
 
-from sofetch.synthetic import example_logins, synthetic_logins
+from sofetch.presets.synthetic import example_logins, synthetic_logins
 
 
 def _logins(count: int, *, seed: int = 7) -> list[dict[str, Any]]:

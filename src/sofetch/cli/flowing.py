@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sofetch.cli.console import tell
-from sofetch.synthetic import synthetic_logins
+from sofetch.presets.synthetic import synthetic_logins
 
 if TYPE_CHECKING:
     from sofetch.cli.staged import Stage

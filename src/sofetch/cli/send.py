@@ -106,7 +106,7 @@ def _lines(file: str | None, synthetic: int | None, seed: int) -> Iterator[Itera
         with open_lines(file) as lines:
             yield lines
         return
-    from sofetch.synthetic import synthetic_logins
+    from sofetch.presets.synthetic import synthetic_logins
 
     yield (Line(number, body, None) for number, body in enumerate(synthetic_logins(synthetic or 0, seed=seed), start=1))
 

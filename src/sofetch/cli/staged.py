@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from sofetch.embedded import Embedded, start_embedded
 from sofetch.errors import SofetchError
-from sofetch.synthetic import example_logins, synthetic_logins
+from sofetch.presets.synthetic import example_logins, synthetic_logins
 
 if TYPE_CHECKING:
     from sofetch.governance.audit import AuditRow, Verdict

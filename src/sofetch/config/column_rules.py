@@ -16,10 +16,10 @@ from sofetch.columns import ADDRESS_MASKS, ONLY_KIND, unsuited
 from sofetch.config.report import Report, did_you_mean
 from sofetch.config.shape import Part
 from sofetch.decode.single import default_cell
+from sofetch.detect.few_values import few_values
+from sofetch.detect.personal import SPECIAL, personal_by_name
 from sofetch.errors import ConfigError
-from sofetch.few_values import few_values
 from sofetch.paths import Path, parse_path
-from sofetch.personal import SPECIAL, personal_by_name
 from sofetch.settings import ColumnSettings, ColumnType, LimitSettings
 
 _ANY_TYPE: Final[tuple[ColumnType, ...]] = ("text", *(word for word in get_args(ColumnType) if word != "text"))

@@ -16,7 +16,7 @@ import msgspec
 
 from sofetch.config.report import Report, did_you_mean, nearest, shown
 from sofetch.config.schema import COLUMN, Key, choices, sections
-from sofetch.personal import SECRET, personal_by_name
+from sofetch.detect.personal import SECRET, personal_by_name
 
 
 @dataclass(frozen=True, slots=True)

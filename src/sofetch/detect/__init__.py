@@ -1,7 +1,7 @@
 """Detectors: what a value, or a field of this name, likely holds of a person. Pure; no value is kept or shown.
 
 Owns the forms, the checks behind them, and when a field as a whole counts as personal. A guess, not a promise: what no
-detector knows may still be personal. How to mask what was found is ``sofetch.personal``'s to say.
+detector knows may still be personal. How to mask what was found is ``sofetch.detect.personal``'s to say.
 """
 
 from __future__ import annotations

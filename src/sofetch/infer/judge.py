@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from sofetch.few_values import few_values
+from sofetch.detect.few_values import few_values
+from sofetch.detect.personal import CARD, FREE_TEXT, PLACE, SPECIAL, Personal, personal_by_name, personal_by_part
 from sofetch.infer.fitting import document_reason, fitting_type, is_amount
 from sofetch.infer.names import MAX_COLUMNS, Names, Path
 from sofetch.infer.observe import MAX_DEPTH, MAX_MEMBERS, Field, Samples
 from sofetch.paths import format_path
-from sofetch.personal import CARD, FREE_TEXT, PLACE, SPECIAL, Personal, personal_by_name, personal_by_part
 from sofetch.settings import ColumnType
 
 _MAX_KEY_CHARS = 200

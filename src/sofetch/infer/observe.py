@@ -20,7 +20,7 @@ from msgspec import Meta
 
 from sofetch.detect.bodies import pair_of
 from sofetch.detect.fields import is_full_name
-from sofetch.personal import Personal, is_personal_key, personal_by_form, personal_by_name
+from sofetch.detect.personal import Personal, is_personal_key, personal_by_form, personal_by_name
 from sofetch.settings import ColumnType
 
 Sort = Literal["bool", "int", "number", "text", "list", "object"]

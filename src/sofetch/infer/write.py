@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import assert_never
 
+from sofetch.detect.personal import DEVICE, EMAIL, IDENTITY, PHONE, Personal
 from sofetch.infer.judge import LeftOut, Loaded, Verdict
 from sofetch.infer.observe import Samples
 from sofetch.paths import format_path
-from sofetch.personal import DEVICE, EMAIL, IDENTITY, PHONE, Personal
 from sofetch.settings import UnwrapLayer
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.\[\]-]{1,80}")

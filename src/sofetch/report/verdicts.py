@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from sofetch.columns import JOINABLE_MASKS
 from sofetch.detect import DETECTORS, Sign
+from sofetch.detect.personal import advice
 from sofetch.findings import Severity
-from sofetch.personal import advice
 
 if TYPE_CHECKING:
     from sofetch.load.profile import Groups
