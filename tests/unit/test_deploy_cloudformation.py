@@ -157,6 +157,15 @@ def test_who_administers_a_key_may_not_use_it(template: dict[str, Any]) -> None:
 
 
 @BOTH
+def test_a_key_lets_the_account_manage_the_aliases_that_are_made_for_it(template: dict[str, Any]) -> None:
+    """KMS asks the key for it as well as the alias, and an IAM policy allows only what the key's policy leaves to it."""
+    keys = resources(template, "AWS::KMS::Key")
+    for alias in resources(template, "AWS::KMS::Alias").values():
+        administration = keys[alias["TargetKeyId"]["Ref"]]["KeyPolicy"]["Statement"][0]
+        assert {"kms:CreateAlias", "kms:UpdateAlias", "kms:DeleteAlias"} <= set(administration["Action"])
+
+
+@BOTH
 def test_what_holds_data_is_not_deleted_with_the_stack(template: dict[str, Any]) -> None:
     kinds = {
         "AWS::KMS::Key",
