@@ -20,6 +20,7 @@ LAMBDA = read_template(FOLDER / "lambda.yaml")
 FARGATE = read_template(FOLDER / "fargate.yaml")
 BOTH = pytest.mark.parametrize("template", [LAMBDA, FARGATE], ids=["lambda", "fargate"])
 
+KEPT = "RetainExceptOnCreate"
 METRICS = {"MessagesReceived", "RowsLoaded", "Duplicates", "Quarantined", "Failures", "BatchMilliseconds"}
 NO_RESOURCE = {
     "ec2:DescribeNetworkInterfaces",
@@ -142,7 +143,7 @@ def test_a_template_can_be_given_to_cloudformation_as_it_is(name: str) -> None:
 def test_keys_are_rotated_and_kept(template: dict[str, Any]) -> None:
     for name, key in resources(template, "AWS::KMS::Key").items():
         assert key["EnableKeyRotation"] is True
-        assert template["Resources"][name]["DeletionPolicy"] == "Retain"
+        assert template["Resources"][name]["DeletionPolicy"] == KEPT
 
 
 @BOTH
@@ -158,7 +159,7 @@ def test_who_administers_a_key_may_not_use_it(template: dict[str, Any]) -> None:
 
 @BOTH
 def test_a_key_lets_the_account_manage_the_aliases_that_are_made_for_it(template: dict[str, Any]) -> None:
-    """KMS asks the key for it as well as the alias, and an IAM policy allows only what the key's policy leaves to it."""
+    """KMS asks the key as well as the alias, and an IAM policy allows only what the key's policy leaves to it."""
     keys = resources(template, "AWS::KMS::Key")
     for alias in resources(template, "AWS::KMS::Alias").values():
         administration = keys[alias["TargetKeyId"]["Ref"]]["KeyPolicy"]["Statement"][0]
@@ -176,8 +177,16 @@ def test_what_holds_data_is_not_deleted_with_the_stack(template: dict[str, Any])
     }
     for name, resource in template["Resources"].items():
         if resource["Type"] in kinds:
-            assert resource.get("DeletionPolicy") in {"Retain", "Snapshot"}, name
-            assert resource.get("UpdateReplacePolicy") == resource["DeletionPolicy"], name
+            assert resource.get("DeletionPolicy") in {KEPT, "Snapshot"}, name
+            assert resource.get("UpdateReplacePolicy") in {"Retain", "Snapshot"}, name
+
+
+@BOTH
+def test_a_stack_that_could_not_be_made_leaves_no_names_taken(template: dict[str, Any]) -> None:
+    """`Retain` keeps what is new when its making is rolled back, and the next attempt finds queue and secrets there."""
+    policies = {name: resource.get("DeletionPolicy") for name, resource in template["Resources"].items()}
+    assert KEPT in policies.values()
+    assert [name for name, policy in policies.items() if policy == "Retain"] == []
 
 
 @BOTH
