@@ -268,6 +268,14 @@ def test_the_variables_that_are_set_are_settings(template: dict[str, Any]) -> No
     assert set(_environment(template)) <= known
 
 
+def test_a_new_password_is_asked_for_by_its_version() -> None:
+    """CloudFormation reads a secret again only where the reference to it, or what it stands in, has changed."""
+    dsn = str(resources(LAMBDA, "AWS::SecretsManager::Secret")["DsnSecret"]["SecretString"])
+    assert "LoaderPasswordVersion" in dsn
+    assert LAMBDA["Parameters"]["LoaderPasswordVersion"]["Default"] == ""  # the current one
+    assert "LoaderPasswordVersion=" in (ROOT / "docs/deploy/cloudformation.md").read_text(encoding="utf-8")
+
+
 def test_the_server_is_known_before_a_password_is_shown() -> None:
     assert "sslmode=verify-full" in str(resources(LAMBDA, "AWS::SecretsManager::Secret")["DsnSecret"]["SecretString"])
     assert "sslmode=verify-full" in str(_environment(FARGATE)["SOFETCH_SINK_DSN"])
