@@ -139,6 +139,41 @@ def test_a_template_can_be_given_to_cloudformation_as_it_is(name: str) -> None:
     assert (FOLDER / f"{name}.yaml").stat().st_size < 51_200  # more than that only by way of a bucket
 
 
+def _let_in(template: dict[str, Any], group: str) -> set[str]:
+    """Whom a security group lets in: the groups that its rules name, as they are written."""
+    own = resources(template, "AWS::EC2::SecurityGroup").get(group, {}).get("SecurityGroupIngress", [])
+    apart = resources(template, "AWS::EC2::SecurityGroupIngress").values()
+    rules = [*own, *(rule for rule in apart if group in str(rule["GroupId"]))]
+    return {str(rule["SourceSecurityGroupId"]) for rule in rules}
+
+
+def test_people_reach_the_database_and_the_endpoints() -> None:
+    """Tables, roles and `sofetch check` are done by a person, past the proxy, which knows the loader alone."""
+    people = str({"Ref": "OperatorGroupId"})
+    assert people in _let_in(LAMBDA, "DatabaseGroup")
+    assert people in _let_in(LAMBDA, "EndpointGroup")
+    owners = str(_endpoint("secretsmanager"))
+    assert "MasterUserSecret.SecretArn" in owners
+
+
+def test_tasks_reach_what_they_need_through_the_endpoints_of_the_other_stack() -> None:
+    """Private names hold in the whole VPC: who asks them finds the endpoints, and a NAT is of no use."""
+    assert any("TaskGroup" in source for source in _let_in(FARGATE, "EndpointGroupId"))
+    log = str(resources(FARGATE, "AWS::Logs::LogGroup")["Log"]["LogGroupName"]["Fn::Sub"])
+    assert f"log-group:{log}:*" in str(_endpoint("logs"))
+    assert "prod-${AWS::Region}-starport-layer-bucket" in str(_endpoint("s3"))  # where ECR keeps the layers of images
+
+
+def _endpoint(service: str) -> dict[str, Any]:
+    [policy] = [
+        endpoint["PolicyDocument"]
+        for endpoint in resources(LAMBDA, "AWS::EC2::VPCEndpoint").values()
+        if str(endpoint["ServiceName"]["Fn::Sub"]).endswith(f".{service}")
+    ]
+    assert isinstance(policy, dict)
+    return policy
+
+
 @BOTH
 def test_keys_are_rotated_and_kept(template: dict[str, Any]) -> None:
     for name, key in resources(template, "AWS::KMS::Key").items():
