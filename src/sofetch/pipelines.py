@@ -110,8 +110,9 @@ class _Running:
 class Pipelines:
     """Keeps pipelines running until all are done or ``stop`` is asked. ``run`` may be called once.
 
-    ``read`` gives the configuration anew; it raises SofetchError where that is wrong. With ``alone`` there is one
-    pipeline and will be: its events bear no name, and its error is for the caller to tell.
+    ``read`` gives the configuration anew; it raises SofetchError where that is wrong. So does ``rehearse`` where a
+    pipeline would be refused that is to take the place of one that runs. With ``alone`` there is one pipeline and will
+    be: its events bear no name, and its error is for the caller to tell.
     """
 
     def __init__(
@@ -122,10 +123,12 @@ class Pipelines:
         events: Events,
         stop: Stop,
         board: Showing,
+        rehearse: Callable[[Settings], None] = lambda _settings: None,
         alone: bool = False,
     ) -> None:
         self._run_one = run_one
         self._read = read
+        self._rehearse = rehearse
         self._events = events
         self._stop = stop
         self._board = board
@@ -190,8 +193,7 @@ class Pipelines:
         if wanted is None:
             return
         names = {one.name for one in wanted}
-        running = {name: one.planned for name, one in self._running.items() if one.goes_on}
-        change = change_of(running | self._waiting, wanted)
+        change = change_of(self._going_on() | self._waiting, wanted)
         for name in change.end:
             self._running[name].stop.ask("reload")
         self._leaving = self._running.keys() - names
@@ -206,10 +208,17 @@ class Pipelines:
                 self._start(one)
         self._events.emit(Reloaded(started=len(change.start), ended=len(change.end), unchanged=len(change.unchanged)))
 
+    def _going_on(self) -> dict[str, Planned]:
+        return {name: one.planned for name, one in self._running.items() if one.goes_on}
+
     def _wanted(self) -> Sequence[Planned] | None:
-        """What is configured now; None where that cannot be known, and all goes on as it is."""
+        """What is configured now; None where that cannot be known or would not run, and all goes on as it is."""
         try:
-            return self._read()
+            wanted, standing = self._read(), self._going_on()
+            for one in wanted:
+                if one.name in standing and one != standing[one.name]:
+                    self._rehearse(one.settings)
+            return wanted
         except SofetchError as error:
             self._events.emit(ReloadRefused(code=error.code, what=error.what))
         except Exception as error:  # noqa: BLE001  # told; a fault in reading must not end what runs

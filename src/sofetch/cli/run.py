@@ -11,7 +11,7 @@ import click
 
 from sofetch.allocator import give_large_blocks_back
 from sofetch.cli.frame import KEY_ENV, OVERRIDE_ENV, QUEUE_ENV, SINK_ENV, Frame, command
-from sofetch.cli.run_reload import ONE, planned_one, read_one
+from sofetch.cli.run_reload import ONE, planned_one, read_one, rehearsal
 from sofetch.cli.run_shown import shown, told_as_event, wants_panel
 from sofetch.cli.run_summary import show_summary
 from sofetch.cli.run_supervised import configured_for, relayed, supervised
@@ -173,6 +173,7 @@ def _run(
             events=events,
             stop=stop,
             board=Board(clock=SystemClock()),
+            rehearse=rehearsal(apply_schema=apply_schema),
             alone=True,
         )
         reloads = relay_to is None and max_messages is None  # a supervisor, or a count, is of one start

@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
 from sofetch.cli.frame import Frame
-from sofetch.cli.run_reload import listen_of, log_of, planned, planned_one, read_one, read_several
+from sofetch.cli.run_reload import listen_of, log_of, planned, planned_one, read_one, read_several, rehearsal
 from sofetch.cli.run_shown import shown, told_as_event, wants_panel
 from sofetch.cli.run_supervised import supervised, worker_command
 from sofetch.errors import SofetchError
@@ -46,7 +46,7 @@ def supervise_one(
         told_as_event(frame, settings.log, events),
         _watching(settings, clock=clock, events=events, stop=stop, drawn=drawn) as hear,
     ):
-        reading = _OnePipeline(frame, settings, events)
+        reading = _OnePipeline(frame, settings, events, rehearse=rehearsal(apply_schema=apply_schema))
         supervisor = Supervisor(
             command,
             processes=processes,
@@ -92,11 +92,19 @@ def supervise_several(
         told_as_event(frame, log, events),
         ExitStack() as opened,
     ):
-        planned(several)  # keys that cannot be used are told of before any process starts
+        # Keys that cannot be used are told of before any process starts.
+        standing = {one.name: one for one in planned(several)}
         board.configure(several)
+        rehearse = rehearsal(apply_schema=apply_schema)
 
         def take_in() -> bool:
-            board.configure([one.settings for one in read_several(frame, names, several, events)])
+            read = read_several(frame, names, several, events)
+            for one in read:
+                if one.name in standing and one != standing[one.name]:
+                    rehearse(one.settings)
+            standing.clear()
+            standing.update({one.name: one for one in read})
+            board.configure([one.settings for one in read])
             return True
 
         supervisor = Supervisor(
@@ -145,10 +153,13 @@ class _Later:
 class _OnePipeline:
     """The pipeline that all processes run, as it was last taken in."""
 
-    def __init__(self, frame: Frame, settings: Settings, events: Events) -> None:
+    def __init__(
+        self, frame: Frame, settings: Settings, events: Events, *, rehearse: Callable[[Settings], None]
+    ) -> None:
         self._frame = frame
         self._settings = settings
         self._events = events
+        self._rehearse = rehearse
         self._standing = self._as_workers_run_it(planned_one(settings))
 
     def changed(self) -> bool:
@@ -157,6 +168,8 @@ class _OnePipeline:
 
         read = self._as_workers_run_it(read_one(self._frame, self._settings, self._events, supervising=True))
         changed = read != self._standing
+        if changed:
+            self._rehearse(read[0].settings)
         self._standing = read
         self._events.emit(Reloaded(started=int(changed), ended=int(changed), unchanged=int(not changed)))
         return changed

@@ -1,18 +1,20 @@
 """What ``sofetch run`` reads anew at SIGHUP: the configuration, and the keys and connections it only points to.
 
-Owns how two states of them are told apart. What a difference means for what runs is ``sofetch.pipelines``'.
+Owns how two states of them are told apart, and what is asked before one takes the place of another. What a difference
+means for what runs is ``sofetch.pipelines``'.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sofetch.cli.frame import Frame
-from sofetch.errors import ConfigError
+from sofetch.errors import ConfigError, SofetchError
 
 if TYPE_CHECKING:
     from sofetch.events import Events
@@ -61,6 +63,51 @@ def read_one(frame: Frame, before: Settings, events: Events, *, supervising: boo
     own = ("log", "http", "telemetry") if supervising else ("log",)
     _tell([section for section in own if getattr(settings, section) != getattr(before, section)], events)
     return read
+
+
+def rehearsal(*, apply_schema: bool) -> Callable[[Settings], None]:
+    """What is asked of a pipeline that is to take the place of one that runs: nothing where it makes its own tables."""
+    return _ask_nothing if apply_schema else rehearse
+
+
+def rehearse(settings: Settings) -> None:
+    """Raise what such a pipeline would end with at its start: database, vault or queue refuse it, or the keys differ.
+
+    Nothing is received. What is away is no reason to refuse: it would be waited for, as it is now.
+    """
+    try:
+        _prepare(settings, environ=os.environ)
+    except SofetchError as error:
+        if not error.retryable:
+            raise
+
+
+def _prepare(settings: Settings, *, environ: Mapping[str, str]) -> None:
+    from sofetch import parts
+    from sofetch.keys import load_keyrings
+    from sofetch.keys.recovery import load_recovery_public_key
+    from sofetch.load.dsn import resolve_dsn
+    from sofetch.load.postgres import PostgresSink
+    from sofetch.mask import compile_masker
+    from sofetch.source.control import QueueControl
+
+    rings, recovery = load_keyrings(settings.keys, environ=environ), load_recovery_public_key(settings.vault)
+    masker = compile_masker(settings, rings, recovery=recovery)
+    with ExitStack() as opened:
+        sink = PostgresSink(settings, dsn=resolve_dsn(settings.sink, environ=environ))
+        opened.callback(sink.close)
+        sink.prepare(masker.fingerprints())
+        vault = parts.vault(settings, environ)
+        if vault is not None:
+            opened.callback(vault.close)
+            vault.prepare()
+        queue = opened.enter_context(QueueControl.open(settings.source))
+        if settings.source.visibility_timeout_seconds is None:  # asked of the queue at the start, and so allowed
+            queue.attributes()
+
+
+def _ask_nothing(_settings: Settings) -> None:
+    pass
 
 
 def log_of(several: Sequence[Settings]) -> LogSettings:

@@ -13,7 +13,7 @@ import click
 
 from sofetch.cli.frame import Frame
 from sofetch.cli.run_processes import serve
-from sofetch.cli.run_reload import listen_of, log_of, planned, read_several
+from sofetch.cli.run_reload import listen_of, log_of, planned, read_several, rehearsal
 from sofetch.cli.run_shown import shown, told_as_event, wants_panel
 from sofetch.cli.run_summary import show_summary
 from sofetch.cli.run_supervised import relayed, supervised
@@ -87,6 +87,7 @@ def _run(
             events=events,
             stop=stop,
             board=board,
+            rehearse=rehearsal(apply_schema=apply_schema),
         )
         opened.enter_context(stop_on_signals(stop, reload=pipelines.reload))
         serve(listen_of(several), board.pages(), opened, events=events)
