@@ -22,6 +22,8 @@ SCRAPING = ROOT / "deploy/prometheus/prometheus.yml"
 PAGE = ROOT / "docs/observability.md"
 RUNBOOK = ROOT / "docs/runbook.md"
 ANCHORS = {
+    "oldest-message",
+    "worker-failures",
     "quarantine-rate",
     "database-away",
     "queue-away",
@@ -39,6 +41,8 @@ for _metric in METRICS:
         LABELS |= {f"{_metric.name}_bucket": {"le"}, f"{_metric.name}_sum": set(), f"{_metric.name}_count": set()}
 LABELS["up"] = set()
 OF_THE_SCRAPE = {"job", "instance"}
+OF_SEVERAL = {"pipeline"}
+"""What each metric has besides where a process runs several pipelines."""
 
 _WORDS = {"and", "or", "unless", "by", "without", "on", "ignoring", "group_left", "group_right", "bool", "offset"}
 _TOKENS = re.compile(
@@ -101,7 +105,7 @@ def test_no_panel_and_no_alert_names_what_does_not_exist(place: str, expression:
     for name, labels in found:
         assert name in LABELS, f"{place}: {name}"
         assert labels <= LABELS[name] | OF_THE_SCRAPE, f"{place}: {name} has no label {labels}"
-    known = set().union(*(LABELS[name] for name, _ in found)) | OF_THE_SCRAPE
+    known = set().union(*(LABELS[name] for name, _ in found)) | OF_THE_SCRAPE | OF_SEVERAL
     assert grouped(expression) <= known, place
 
 
@@ -127,6 +131,20 @@ def test_each_alert_is_documented_and_names_its_place_in_the_runbook() -> None:
         assert (file, anchor in ANCHORS) == ("docs/runbook.md", True)
         assert rule["labels"]["severity"] in {"page", "ticket"}
     assert {rule["annotations"]["runbook_url"].partition("#")[2] for rule in alerts()} == ANCHORS
+
+
+def test_an_alert_judges_each_pipeline_by_itself() -> None:
+    """In a sum of several a busy one hides that nothing of a quiet one fits."""
+    sums = [(rule["alert"], rule["expr"]) for rule in alerts() if re.search(r"\b(sum|avg|max|min)\b", rule["expr"])]
+    assert sums
+    assert [name for name, expression in sums if "pipeline" not in grouped(expression)] == []
+
+
+def test_what_aws_is_asked_to_watch_of_a_worker_prometheus_watches_too() -> None:
+    """What is said there of the queue and of AWS's own services no worker knows."""
+    fargate = (ROOT / "deploy/cloudformation/fargate.yaml").read_text(encoding="utf-8")
+    asked = set(re.findall(r"docs/runbook\.md#([\w-]+)", fargate))
+    assert asked - ANCHORS == {"dead-letters", "in-flight", "missing-tasks", "database-storage"}
 
 
 def test_each_dependency_has_an_alert_of_its_own() -> None:
