@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import psycopg
@@ -15,6 +15,8 @@ from sofetch.decode import compile_decoder
 from sofetch.errors import ConfigError, SinkRefused
 from sofetch.load.drift import note_drift
 from sofetch.load.postgres import PostgresSink
+from sofetch.load.quarantine.entries import list_quarantine
+from sofetch.load.reading import count_rows
 from sofetch.load.setup.inspect import check_sink
 from sofetch.load.setup.roles import sink_roles, vault_roles
 from sofetch.load.setup.schema import apply_schema
@@ -163,6 +165,17 @@ def test_a_loader_reads_neither_the_table_nor_a_quarantined_body_and_changes_not
             "INSERT INTO sofetch.audit (seq) VALUES (1)",
             "CREATE TABLE sofetch.mine (a int)",
         )
+
+
+@pytest.mark.parametrize("look", [count_rows, list_quarantine])
+def test_a_loader_that_looks_into_table_or_quarantine_is_told_whose_connection_it_takes(
+    roles: Roles, look: Callable[..., object]
+) -> None:
+    load_as_owner(roles)
+    with login_role(roles.dsn, "loads", roles.loader) as dsn, pytest.raises(SinkRefused) as refused:
+        look(SETTINGS, dsn=dsn)
+    assert "load" not in refused.value.what  # nothing was loaded, and loading is what this role may do
+    assert "owner's SOFETCH_SINK_DSN" in refused.value.hint
 
 
 def test_a_writer_of_the_vault_reads_nothing_not_even_what_it_wrote(roles: Roles) -> None:

@@ -82,7 +82,7 @@ def sink_error(error: psycopg.Error) -> SinkUnavailable | SinkRefused:
     where = "".join(f", {kind} {name}" for kind, name in names.items() if name)
     what = f"{words} (SQLSTATE {state}{where})" if state else words
     if state and blame(diagnosis) is Blame.PERSON and not _is_new_partition(error):
-        return SinkRefused(f"Postgres refused the load: {what}", hint=REMEDIES.get(state, CHECK), sqlstate=state)
+        return SinkRefused(f"Postgres refused it: {what}", hint=REMEDIES.get(state, CHECK), sqlstate=state)
     return SinkUnavailable(f"Postgres cannot take the load now: {what}", sqlstate=state)
 
 
@@ -91,6 +91,8 @@ REMEDIES = {
     "23514": "make a partition of the table for these rows, or a default partition",
     "28P01": "put the right user and password into SOFETCH_SINK_DSN",
     "3D000": "name an existing database in SOFETCH_SINK_DSN",
+    "42501": "where a worker lacks it, `sofetch check` says which one; to look into table or quarantine, to replay and"
+    " to purge takes the owner's SOFETCH_SINK_DSN",
     "42P01": "`sofetch schema --apply` makes what is missing; " + CHECK,
     "3F000": "`sofetch schema --apply` makes what is missing; " + CHECK,
 }
