@@ -140,6 +140,13 @@ def test_an_alert_judges_each_pipeline_by_itself() -> None:
     assert [name for name, expression in sums if "pipeline" not in grouped(expression)] == []
 
 
+def test_an_alert_fires_whatever_the_scrape_is_called() -> None:
+    """Prometheus in a cluster finds pods by their annotations, in a job with a name of its own."""
+    for rule in alerts():
+        alternatives = rule["expr"].split(" or ")
+        assert any("job=" not in one for one in alternatives), rule["alert"]
+
+
 def test_what_aws_is_asked_to_watch_of_a_worker_prometheus_watches_too() -> None:
     """What is said there of the queue and of AWS's own services no worker knows."""
     fargate = (ROOT / "deploy/cloudformation/fargate.yaml").read_text(encoding="utf-8")
