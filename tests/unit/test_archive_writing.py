@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,17 @@ def test_a_folder_that_may_not_be_written_to_is_for_a_person(tmp_path: Path) -> 
     assert place.check().severity == "ok"
     place.prepare()
     assert [oct(path.stat().st_mode & 0o777) for path in (tmp_path / "a", tmp_path / "a" / "b")] == ["0o700"] * 2
+
+
+@pytest.mark.parametrize(("free_bytes", "severity"), [(64 * 2**20, "ok"), (2**20, "warning"), (40_000, "error")])
+def test_the_check_of_a_folder_says_when_its_disk_is_nearly_or_wholly_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free_bytes: int, severity: str
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=free_bytes)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
+    found = Folder(str(tmp_path)).check()
+    assert found.severity == severity
+    assert severity == "ok" or "archive expire" in found.hint
 
 
 def test_nobody_but_the_worker_reads_its_files_and_removed_hours_leave_no_folder(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +22,9 @@ _FOR_A_PERSON: Final = frozenset(
     {errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 )
 _ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_FULL_BYTES: Final = 2**20
+"""With less than this a batch of ordinary messages may not find room any more."""
+_NEARLY_FULL_BYTES: Final = 64 * 2**20
 
 
 class Folder:
@@ -41,9 +45,12 @@ class Folder:
             probe.unlink()
 
     def check(self) -> Finding:
-        """Whether the folder, or the nearest one above that is there, can be written to."""
+        """Whether the folder, or the nearest one above that is there, can be written to, and has room."""
         there = next((one for one in (self._root, *self._root.absolute().parents) if one.exists()), self._root)
         if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+            free_bytes = shutil.disk_usage(there).free
+            if free_bytes < _NEARLY_FULL_BYTES:
+                return self._little_room(free_bytes)
             what = "can be written to" if there == self._root else f"is not there yet, and can be made in {there}"
             return Finding(severity="ok", code="archive_writable", where=f"archive {self._root}", what=what)
         return Finding(
@@ -52,6 +59,15 @@ class Folder:
             where=f"archive {self._root}",
             what=f"{there} cannot be written to by this user",
             hint="make the folder, and give it to the user that runs the worker",
+        )
+
+    def _little_room(self, free_bytes: int) -> Finding:
+        return Finding(
+            severity="error" if free_bytes < _FULL_BYTES else "warning",
+            code="archive_room",
+            where=f"archive {self._root}",
+            what=f"{free_bytes // 1024:,} KiB are free on its disk; once it is full nothing is loaded",
+            hint="make room: a larger disk, or `sofetch archive expire`",
         )
 
     def create(self, name: str) -> Appending:
