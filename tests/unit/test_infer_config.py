@@ -238,6 +238,21 @@ def test_names_are_legal_and_unique() -> None:
     ]
 
 
+def test_a_letter_that_is_no_plain_one_and_a_mark_is_written_out_in_the_name() -> None:
+    found = columns({"Größe": 180, "Straße": "Hauptstr. 5", "Łódź": 1, "cœur": 1, "søknad": 1})
+    assert list(found) == ["grosse", "masked_strasse", "lodz", "coeur", "soknad"]
+
+
+def test_a_passenger_s_name_is_masked_and_a_product_s_is_not() -> None:
+    found = columns({"passenger": {"name": "Tim"}, "product": {"name": "Blue Shirt"}, "client": {"name": "Tim Tester"}})
+    assert {name: column.get("mask") for name, column in found.items()} == {
+        "masked_passenger_name": "redact",
+        "product_name": None,
+        "masked_client_name": "redact",
+    }
+    assert columns({"client": {"name": "mobile-app"}})["client_name"].get("mask") is None
+
+
 def test_a_field_called_as_our_own_column_keeps_its_name() -> None:
     text = infer({"sent_time": 1})
     assert [column["name"] for column in tomllib.loads(text)["column"]] == ["sent_time", "message_sent_time_1"]

@@ -24,11 +24,54 @@ from sofetch.detect.personal import Personal, is_personal_key, personal_by_form,
         ("address, street, user.address, billing_address", personal.ADDRESS),
         ("name, first_name, lastName, user.name, customerName, surname, vorname, names", personal.PERSON),
         ("password, api_key, user.accessToken, cvv", personal.SECRET),
-        ("note, order.notes, delivery_instructions, customerComment, remarks, gift_message", personal.FREE_TEXT),
+        (
+            "note, profile.bio, about_me, order.notes, delivery_instructions, customerComment, remarks, gift_message",
+            personal.FREE_TEXT,
+        ),
     ],
 )
 def test_names_say_what_a_field_holds(names: str, expected: Personal) -> None:
     assert {name: personal_by_name(name) for name in names.split(", ")} == dict.fromkeys(names.split(", "), expected)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (
+            "Straße, adresse.straße, Wohnort, Lieferadresse, Geburtsort, rue, lieu_naissance, dirección",
+            personal.ADDRESS,
+        ),
+        ("PLZ, Postleitzahl, code_postal, codePostal", personal.POSTCODE),
+        ("Vorname, Nachname, Kundenname, kontoinhaber, nom, client.nom, nomFamille, prénom, cognome", personal.PERSON),
+        ("Telefonnummer, Handy, handynummer, Rufnummer, téléphone, num_portable, móvil", personal.PHONE),
+        ("E-Mail-Adresse, emailadresse, courriel, adresse_mail, correo", personal.EMAIL),
+        ("ipAdresse, IP-Adresse, adresse_ip", personal.IP),
+        ("Geburtsdatum, date_naissance, date de naissance, fechaNacimiento", personal.BIRTH),
+        ("Kontonummer, konto_nr, numéro_compte, bankverbindung", personal.ACCOUNT),
+        ("kartennummer, Kreditkarte, numéroCarte, carte_bancaire", personal.CARD),
+        ("Steuernummer, steuer-id, Ausweisnummer, Reisepassnummer, Sozialversicherungsnummer", personal.IDENTITY),
+        ("num_secu, numéro_sécu, passeport, immatriculation, codiceFiscale", personal.IDENTITY),
+        ("Passwort, kennwort, mdp, mot_de_passe, contraseña", personal.SECRET),
+        ("Bemerkung, Anmerkungen, commentaire, remarque", personal.FREE_TEXT),
+        ("Krankenkasse, krankheitstage, schwanger, arrêt_maladie, numéro_syndicat", personal.SPECIAL),
+        ("bruttogehalt, Jahresgehalt, salaire_net, stundenlohn", personal.INCOME),
+    ],
+)
+def test_german_and_french_names_and_some_others_say_it_too(names: str, expected: Personal) -> None:
+    assert {name: personal_by_name(name) for name in names.split(", ")} == dict.fromkeys(names.split(", "), expected)
+
+
+def test_whoever_plays_a_part_has_a_personal_name_and_login() -> None:
+    names = "passenger.name, driverName, manager.name, students[].name, owner.login, sender.login, user.handle, nick"
+    assert {name for name in names.split(", ") if personal_by_name(name) is not personal.PERSON} == set()
+
+
+def test_a_name_beside_a_part_that_software_plays_too_asks_for_values_that_are_full_names() -> None:
+    for name in ("client.name", "created_by.name", "sellerName"):
+        assert personal_by_name(name) is None
+        assert personal.personal_by_part(name) is personal.PERSON
+    for name in ("product.name", "user_agent", "user_agent.name", "parent.name", "actor"):
+        assert personal.personal_by_part(name) is None
 
 
 @pytest.mark.parametrize(
@@ -37,6 +80,7 @@ def test_names_say_what_a_field_holds(names: str, expected: Personal) -> None:
         "religion, user.religion, religions, religiousAffiliation, political_opinion, partyAffiliation, trade_union",
         "ethnicity, ethnicGroup, ethnic_origin, race_ethnicity, race, person.race, masked_race",
         "sexual_orientation, sexualPreference, genome, genetic, genetic_data, biometric, biometricTemplate, faceprint",
+        "sick_days, sickPay",
         "diagnosis, diagnoses[].code, medical_condition, medicalRecordNo, health_condition, icd10_code, illness",
         "disability, disabilities, disability_type, allergies, medications, prescription_id, bloodType, heart_rate",
         "konfession, Religionszugehörigkeit, blutgruppe",
@@ -75,6 +119,15 @@ def test_names_near_a_special_category_or_income_are_left_alone(names: str) -> N
     "name",
     [
         "user_id",
+        "handle",
+        "last_login",
+        "login_at",
+        "file.handle",
+        "nominal",
+        "host.name",
+        "rubric",
+        "bestellnummer",
+        "num_phones",
         "id",
         "app_version",
         "ip_version",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
 from sofetch.detect.catalogue import DetectorId
+from sofetch.detect.letters import in_plain_letters
 from sofetch.detect.special import INCOME_ANYWHERE, SPECIAL_ANYWHERE, SPECIAL_AT_THE_END, ends_in_special
+from sofetch.detect.tongues import ANYWHERE as ELSEWHERE_ANYWHERE
+from sofetch.detect.tongues import AT_THE_END as ELSEWHERE_AT_THE_END
+from sofetch.detect.tongues import NAMES_ALONE, NUMBERED
 
 _ANYWHERE: Sequence[tuple[DetectorId, str]] = (
     (
@@ -79,7 +82,12 @@ _ANYWHERE: Sequence[tuple[DetectorId, str]] = (
         "name, display name, customer name, contact name, person name, holder name, owner name, sender name, "
         "recipient name, patient name, employee name, guest name, member name, author name, customer full, "
         "firstname, lastname, fullname, surname, forename, nickname, username, cardholder, vorname, nachname, "
-        "prenom, apellido, apellidos, nombre, fname, lname",
+        "prenom, apellido, apellidos, nombre, fname, lname, passenger name, driver name, student name, teacher name, "
+        "pupil name, applicant name, attendee name, participant name, buyer name, payer name, payee name, beneficiary "
+        "name, tenant name, visitor name, resident name, manager name, supervisor name, spouse name, mother name, "
+        "father name, doctor name, nurse name, traveller name, traveler name, login name, "
+        "user login, owner login, author login, sender login, actor login, account login, user handle, owner handle, "
+        "author handle, sender handle, twitter handle, instagram handle, telegram handle",
     ),
     ("special", SPECIAL_ANYWHERE),
     ("income", INCOME_ANYWHERE),
@@ -95,18 +103,24 @@ _AT_THE_END: Sequence[tuple[DetectorId, str]] = (
     (
         "free_text",
         "note, comment, remark, memo, instruction, feedback, free text, freetext, comment text, comment body, "
-        "note text, gift message, customer message, kommentar, bemerkung, notiz, commentaire, comentario",
+        "note text, gift message, customer message, bio, biography, biographie, "
+        "about me, kommentar, bemerkung, notiz, commentaire, comentario",
     ),
     ("special", SPECIAL_AT_THE_END),
 )
 
 _PARTS: Final = frozenset(
     {"applicant", "assignee", "attendee", "author", "beneficiary", "buyer", "by", "client", "contact", "customer"}
-    | {"debtor", "driver", "employee", "guest", "member", "owner", "participant", "passenger", "patient", "payee"}
-    | {"payer", "person", "receiver", "recipient", "reporter", "sender", "student", "subscriber", "teacher", "tenant"}
-    | {"user", "visitor"}
+    | {"debtor", "doctor", "driver", "employee", "guest", "manager", "member", "owner", "participant", "passenger"}
+    | {"patient", "payee", "payer", "person", "physician", "receiver", "recipient", "reporter", "resident", "sender"}
+    | {"spouse", "student", "subscriber", "supervisor", "teacher", "tenant", "traveler", "traveller", "user", "visitor"}
+    | {"absender", "empfaenger", "empfanger", "fahrer", "inhaber", "kaeufer", "kaufer", "kunde", "mitarbeiter"}
+    | {"acheteur", "destinataire", "expediteur", "salarie"}
 )
 """Last words of what names the part that somebody plays. Such a field may as well hold a number of theirs."""
+_NAMED_PARTS: Final = _PARTS | {"actor", "friend", "seller"}
+"""The words before `name` that a person is behind as likely as a program or a company."""
+_NAMES_ALONE: Final = NAMES_ALONE | {"name", "nick"}
 
 _HARMLESS_FIRST = frozenset({"is", "has", "had", "was", "can", "num"})
 _HARMLESS_LAST = frozenset(
@@ -131,9 +145,13 @@ def suggested(name: str) -> DetectorId | None:
 
 
 def is_part(name: str) -> bool:
-    """Whether a field of this name, or at this path, is of somebody in a part, as ``buyer`` or ``signed_by``."""
+    """Whether a field of this name, or at this path, is of somebody in a part, as ``buyer`` or ``signed_by.name``."""
     words = _words(name)
-    return bool(words) and (words[-1] in _PARTS or words[-1].removesuffix("s") in _PARTS)
+    parts = _PARTS
+    if len(words) > 1 and words[-1] in _NAMES_ALONE:
+        words.pop()
+        parts = _NAMED_PARTS
+    return bool(words) and (words[-1] in parts or words[-1].removesuffix("s") in parts)
 
 
 def _named(words: list[str]) -> DetectorId | None:
@@ -146,18 +164,19 @@ def _named(words: list[str]) -> DetectorId | None:
     for detector, phrases in _ENDINGS:
         if text.endswith(phrases):
             return detector
-    return "person_name" if words == ["name"] else None
+    return "person_name" if len(words) == 1 and words[0] in _NAMES_ALONE else None
 
 
 def _is_harmless(words: list[str], found: DetectorId) -> bool:
     """Whether the first or last word says that the field holds something about it, and not the thing itself."""
+    if words[0] == "num" and NUMBERED.intersection(words):
+        return False
     first, last = _HARMLESS_FIRST_OF.get(found, _HARMLESS_FIRST), _HARMLESS_LAST_OF.get(found, _HARMLESS_LAST)
     return words[0] in first or words[-1] in last
 
 
 def _words(name: str) -> list[str]:
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return [_singular(word.lower()) for word in _WORD.findall(plain)]
+    return [_singular(word.lower()) for word in _WORD.findall(in_plain_letters(name))]
 
 
 def _singular(word: str) -> str:
@@ -169,6 +188,10 @@ def _padded(phrases: str) -> tuple[str, ...]:
     return tuple(f" {phrase.strip()} " for phrase in phrases.split(","))
 
 
-_PHRASES = tuple((detector, _padded(phrases)) for detector, phrases in _ANYWHERE)
-_ENDINGS = tuple((detector, _padded(phrases)) for detector, phrases in _AT_THE_END)
+_ORDER: Final = tuple(dict(_ANYWHERE))
+_PHRASES = tuple(
+    (detector, _padded(phrases))
+    for detector, phrases in sorted((*_ANYWHERE, *ELSEWHERE_ANYWHERE), key=lambda one: _ORDER.index(one[0]))
+)
+_ENDINGS = tuple((detector, _padded(phrases)) for detector, phrases in (*_AT_THE_END, *ELSEWHERE_AT_THE_END))
 _VOCABULARY = frozenset(word for _, phrases in (*_PHRASES, *_ENDINGS) for phrase in phrases for word in phrase.split())

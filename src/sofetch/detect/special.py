@@ -23,7 +23,8 @@ SPECIAL_ANYWHERE: Final = (
     "disease, illness, disability, disabilities, severely disabled, behinderung, schwerbehinderung, allergy, "
     "allergies, allergie, medication, prescription, vaccination, vaccinated, diabetic, "
     "diabetes, smoker, blood type, blood group, blutgruppe, blood pressure, "
-    "blood glucose, heart rate, hiv, pregnant, pregnancy, pregnancies, icd code, sick leave, sick note, krankmeldung, "
+    "blood glucose, heart rate, hiv, pregnant, pregnancy, pregnancies, icd code, sick leave, sick note, "
+    "sick day, sick pay, krankmeldung, "
     # genes and bodies
     "genome, genotype, genetic data, genetic marker, genetic profile, genetic result, genetic risk, genetic test, "
     "biometric data, biometric hash, biometric id, biometric template, faceprint, face print, face embedding, "

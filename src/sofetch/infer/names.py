@@ -6,9 +6,10 @@ Owns that each is free and one that Postgres takes. It must not say what a name 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from typing import Final
+
+from sofetch.detect.letters import in_plain_letters
 
 MAX_COLUMNS: Final = 1_000
 """Postgres takes 1,600 columns at most, fewer of wide types."""
@@ -53,7 +54,6 @@ class Names:
 
 def snake(text: str) -> str:
     """The text in lower snake case, of ASCII, a letter first."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", plain)
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", in_plain_letters(text))
     name = re.sub(r"[^a-z0-9]+", "_", spaced.lower()).strip("_") or "field"
     return name if name[0].isalpha() else f"field_{name}"
