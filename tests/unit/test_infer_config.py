@@ -220,6 +220,21 @@ def test_samples_without_one_json_object_are_refused() -> None:
         infer_config([b"[1]", b"{"], queue="q", table="t")
 
 
+def test_the_month_of_a_birth_date_is_kept_only_where_it_can_be_read() -> None:
+    def masked(*values: object) -> tuple[str, str]:
+        text = infer(*({"dob": value} for value in values))
+        [column, _] = tomllib.loads(text)["column"]
+        return column["mask"], text
+
+    kept, text = masked("1985-03-12", "1985-03-12T00:00:00Z", "", None)
+    assert (kept, "NULL" in text) == ("bucket", False)
+    kept, text = masked("1985-03-12", "12.03.1985", "19850312")
+    assert (kept, "2 of 3 samples are not written as 1985-12-31, and become NULL" in text) == ("bucket", True)
+    for value in ("12.03.1985", "19850312", 19850312, 479433600.5):
+        kept, text = masked(value)
+        assert (kept, "none is written as 1985-12-31" in text) == ("redact", True), value
+
+
 def test_names_are_legal_and_unique() -> None:
     found = columns(
         {"A B": 1, "a_b": 1, "a-b": 1, "": 1, "1": 1, "ctid": 1, "ÄÖ": 1, "💥": 1, "x" * 99: 1, "x" * 98: 1}

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sofetch.detect.few_values import few_values
-from sofetch.detect.personal import CARD, FREE_TEXT, PLACE, SPECIAL, Personal, personal_by_name, personal_by_part
+from sofetch.detect.personal import BIRTH, CARD, FREE_TEXT, PLACE, SPECIAL, Personal, personal_by_name, personal_by_part
 from sofetch.infer.fitting import document_reason, fitting_type, is_amount
 from sofetch.infer.names import MAX_COLUMNS, Names, Path
 from sofetch.infer.observe import MAX_DEPTH, MAX_MEMBERS, Field, Samples
@@ -130,12 +130,23 @@ def _scalar(path: Path, seen: Field, names: Names) -> Loaded:
         if personal.mask == "token" and few is not None:
             personal = Personal(what=personal.what, mask="redact")
             why += f"; its name suggests {few} too, which tokens do not hide"
+        if personal is BIRTH and seen.undated:
+            personal, why = _undated(seen, why)
         return Loaded(name=name, path=path, why=why, present=seen.present, personal=personal)
     column_type, why = fitting_type(seen, amount=is_amount(path))
     name = names.take(proposed)
     return Loaded(
         name=name, path=path, why=why, present=seen.present, type=column_type, longest_chars=seen.longest_chars
     )
+
+
+def _undated(seen: Field, why: str) -> tuple[Personal, str]:
+    """Dates of birth that cannot all be read: without one that can, `bucket` would leave nothing."""
+    if not seen.dated:
+        redacted = Personal(what=BIRTH.what, mask="redact")
+        return redacted, f"{why}; none is written as 1985-12-31, so that no month can be kept"
+    samples = seen.dated + seen.undated
+    return BIRTH, f"{why}; {seen.undated} of {samples} samples are not written as 1985-12-31, and become NULL"
 
 
 def _personal(path: Path, name: str, seen: Field) -> tuple[Personal | None, str]:

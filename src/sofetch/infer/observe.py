@@ -38,13 +38,15 @@ _TEXT_TYPES: Final[dict[ColumnType, Any]] = {
 }
 _UUID_CHARS = 36
 _NUMBER_AS_TEXT: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,6})?", re.ASCII)
+_DATE_FIRST: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(slots=True)
 class Field:
     """One place in the bodies. ``present`` counts values that are not null, ``counts`` them by sort; ``forms`` what
-    texts look like; ``full_names`` texts that would be a person's name if the field's name bore it out.
+    texts look like; ``full_names`` texts that would be a person's name if the field's name bore it out; ``dated`` and
+    ``undated`` scalars from which the mask ``bucket`` can take a month, and cannot.
     """
 
     present: int = 0
@@ -52,6 +54,8 @@ class Field:
     text_types: set[ColumnType] = field(default_factory=lambda: {*_TEXT_TYPES, "inet", "numeric"})
     forms: Counter[Personal] = field(default_factory=Counter)
     full_names: int = 0
+    dated: int = 0
+    undated: int = 0
     scalars: int = 0
     longest_chars: int = 0
     largest: int = 0
@@ -108,6 +112,7 @@ def look(value: object, seen: Field, *, depth: int) -> None:
         case int():
             seen.counts["int"] += 1
             seen.largest = max(seen.largest, abs(value))
+            seen.undated += 1
             _look_for_form(_digits(value), seen)
         case str():
             _look_at_text(value, seen)
@@ -119,12 +124,17 @@ def look(value: object, seen: Field, *, depth: int) -> None:
             _look_at_object(value, seen, depth=depth)
         case _:
             seen.counts["number"] += 1
+            seen.undated += 1
 
 
 def _look_at_text(text: str, seen: Field) -> None:
     seen.counts["text"] += 1
     seen.longest_chars = max(seen.longest_chars, len(text))
     seen.text_types = {kind for kind in seen.text_types if _reads_as(text, kind)}
+    if _is_dated(text.strip()):
+        seen.dated += 1
+    else:
+        seen.undated += bool(text.strip())
     _look_for_form(text, seen)
 
 
@@ -177,6 +187,14 @@ def _reads_as(text: str, kind: ColumnType) -> bool:
     except msgspec.ValidationError:
         return False
     return True
+
+
+def _is_dated(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text.replace(" ", "T", 1))
+    except ValueError:
+        return False
+    return _DATE_FIRST.match(text) is not None
 
 
 def _is_inet(text: str) -> bool:
