@@ -260,6 +260,8 @@ def _hold(stage: Stage) -> None:
             f"  . {stage.env_file}",
             "  sofetch show --by masked_device_id",
             "  sofetch quarantine list",
+            "For messages and a table of your own, in an empty database:",
+            f"  . {stage.own_file}",
         ):
             click.echo(f"{_INDENT}{line}".rstrip(), err=True)
         while not stop.asked:

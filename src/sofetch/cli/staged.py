@@ -67,6 +67,11 @@ class Stage(Struct, frozen=True, kw_only=True):
         """A file for a shell to read, so that commands typed there find the demo."""
         return self.folder / "env"
 
+    @property
+    def own_file(self) -> Path:
+        """The same for a trial of one's own: the demo's queue server, and an empty database."""
+        return self.folder / "own"
+
 
 class Result(Struct, frozen=True, kw_only=True):
     """What the database and the queue hold at the end. ``example`` pairs a message's fields with its row's values."""
@@ -106,7 +111,8 @@ def stage(*, messages: int) -> Iterator[Stage]:
         write_new_keyring(folder / "keyring.json")
         write_recovery_keypair(folder / "recovery.pem", folder / "recovery.pub.pem")
         own = _own_environment(servers, first_batch=max(1, messages * _FIRST_BATCH_IN_100 // 100))
-        (folder / "env").write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in own.items()))
+        (folder / "env").write_text(_exports(own))
+        (folder / "own").write_text(_for_a_trial(servers, demo=own))
         environ = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN_PREFIXES)} | own
         with _environment(environ):
             settings = load_config(environ=environ)
@@ -225,6 +231,17 @@ def _own_environment(servers: Embedded, *, first_batch: int) -> dict[str, str]:
         "SOFETCH_SOURCE_REGION": "us-east-1",
         "SOFETCH_BATCH_MAX_MESSAGES": str(first_batch),
     }
+
+
+def _for_a_trial(servers: Embedded, *, demo: Mapping[str, str]) -> str:
+    """Without the demo's configuration, key and vault, where a shell has them: its key is not one for other tokens."""
+    own = servers.environ | {"SOFETCH_SINK_DSN": servers.spare_dsn}
+    own |= {name: demo[name] for name in ("SOFETCH_SOURCE_ENDPOINT", "SOFETCH_SOURCE_REGION")}
+    return f"unset AWS_PROFILE {' '.join(sorted(demo.keys() - own.keys()))}\n" + _exports(own)
+
+
+def _exports(environ: Mapping[str, str]) -> str:
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environ.items())
 
 
 @contextmanager

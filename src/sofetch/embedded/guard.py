@@ -66,6 +66,7 @@ class Servers:
         return Ready(
             folder=str(self._folder),
             dsn=postgres.dsn if postgres else "",
+            spare_dsn=postgres.spare_dsn if postgres else "",
             postgres_log=str(postgres.log) if postgres else "",
             psql_command=postgres.write_psql(self._folder / "psql") if postgres else "",
             endpoint=queue.endpoint if isinstance(queue, QueueServer) else "",

@@ -38,6 +38,7 @@ class Ready(Struct, frozen=True, tag=True, kw_only=True):
 
     folder: str
     dsn: str = ""
+    spare_dsn: str = ""
     postgres_log: str = ""
     psql_command: str = ""
     endpoint: str = ""

@@ -20,6 +20,7 @@ from sofetch.embedded.binaries import find_binaries, runnable_binaries
 from sofetch.errors import EmbeddedError
 
 _ROLE = _DATABASE = "sofetch"
+_SPARE_DATABASE = "postgres"  # every cluster has it, and nothing is in it
 _START_SECONDS = 60.0
 _POLL_SECONDS = 0.01
 _SETTINGS = {
@@ -60,6 +61,7 @@ class Postgres:
         self._server: Popen[bytes] | None = None
         self.log = self._home / "log"
         self.dsn = _conninfo(host=str(folder), user=_ROLE, dbname=_DATABASE)
+        self.spare_dsn = _conninfo(host=str(folder), user=_ROLE, dbname=_SPARE_DATABASE)
         self._socket_folder = folder
 
     def start(self) -> None:

@@ -71,6 +71,11 @@ class Embedded:
         return self._ready.dsn
 
     @property
+    def spare_dsn(self) -> str:
+        """Connection string of another empty database of the same server (empty text as with ``dsn``)."""
+        return self._ready.spare_dsn
+
+    @property
     def postgres_log(self) -> Path:
         """Postgres' own log."""
         return Path(self._ready.postgres_log)
