@@ -113,7 +113,7 @@ def test_each_worker_of_a_supervisor_is_shown(console: Console, page: Page) -> N
     for one in ("worker 1", "worker 2"):
         page.wait_for_selector(f"#workers tr:has(td:text('{one}')):has(.badge:text-is('running'))")
     assert page.inner_text("#state") == "2 workers, all well"
-    assert page.locator("#workers .badge").all_inner_texts() == ["running", "closed", "closed"] * 2
+    assert page.locator("#workers .badge").all_inner_texts() == ["running", "answers", "answers"] * 2
 
 
 def test_a_day_is_shown_on_request(console: Console, page: Page) -> None:

@@ -52,7 +52,7 @@ MOST_BYTES = 400_000
 
 # Put in by the debugger before the page's own script, which the page's policy does not bind.
 COUNTING = """
-window.drawn = { lines: 0, longest: 0, charts: 0, columns: 0, texts: [] };
+window.drawn = { lines: 0, longest: 0, charts: 0, columns: 0, dots: 0, texts: [] };
 const added = new WeakMap(), line = Path2D.prototype.lineTo, pen = CanvasRenderingContext2D.prototype;
 Path2D.prototype.lineTo = function (...at) {
   const points = (added.get(this) || 0) + 1;
@@ -61,6 +61,8 @@ Path2D.prototype.lineTo = function (...at) {
   drawn.longest = Math.max(drawn.longest, points);
   return line.apply(this, at);
 };
+const round = Path2D.prototype.arc;
+Path2D.prototype.arc = function (...at) { drawn.dots += 1; return round.apply(this, at); };
 const clear = pen.clearRect, write = pen.fillText;
 pen.clearRect = function (...at) { drawn.charts += 1; return clear.apply(this, at); };
 pen.fillText = function (text, x, y, ...most) {
@@ -170,6 +172,19 @@ def at_a_full_hour(route: Route) -> None:
     route.fulfill(response=got, json=told)
 
 
+def with_a_batch_now_and_then(route: Route) -> None:
+    """An answer of a queue of which a worker makes a batch every third second only."""
+    got = route.fetch()
+    told = got.json()
+    stretch = told["stretch"]
+    for name in ("batch_seconds", "batch_seconds_p95", "batch_messages"):
+        stretch["series"][name] = [
+            [value if at % 3 == 0 else None for at, value in zip(stretch["times"], part, strict=True)]
+            for part in stretch["series"][name]
+        ]
+    route.fulfill(response=got, json=told)
+
+
 def test_a_day_of_seconds_is_a_few_hundred_columns_on_the_wire_and_in_each_line(page: Shown) -> None:
     answer = chosen(page, DAY_SECONDS)
     stretch = answer.json()["stretch"]
@@ -211,6 +226,20 @@ def test_no_label_of_an_axis_is_cut_at_an_edge_of_its_chart(page: Shown, seconds
     redrawn(page)
     page.unroute_all(behavior="wait")
     assert drawn(page)["texts"] == []
+
+
+def test_a_column_between_two_of_which_nothing_is_known_is_drawn_as_a_dot(page: Shown) -> None:
+    chosen(page, 600)
+    page.evaluate("window.drawn.dots = 0")
+    redrawn(page)
+    assert drawn(page)["dots"] == 0  # all of it is lines
+    page.route("**/api/live*", with_a_batch_now_and_then)
+    chosen(page, 600)
+    page.evaluate("window.drawn.dots = 0; window.drawn.charts = 0")
+    redrawn(page)
+    page.unroute_all(behavior="wait")
+    redraws = drawn(page)["charts"] / CHARTS
+    assert drawn(page)["dots"] / redraws >= 3 * 150  # three lines, of ten minutes a third
 
 
 @pytest.mark.parametrize("size", [SCREEN, PHONE], ids=["screen", "phone"])

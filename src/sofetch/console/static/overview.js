@@ -55,6 +55,12 @@
     return [data.times, ...of];
   }
 
+  // A line needs two points: where batches are rare, each stands alone between columns without one.
+  function alone(plot, series) {
+    const of = plot.data[series], found = [];
+    for (let at = 0; at < of.length; at++) if (known(of[at]) && !known(of[at - 1]) && !known(of[at + 1])) found.push(at);
+    return found;
+  }
   function options(id, width) {
     const lines = seriesOf(id);
     const axis = { stroke: colour("muted"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false },
@@ -64,7 +70,8 @@
       const line = colour(tone);
       // What is loaded is mostly what was received: the first line of several is broad and faint, so that both are seen.
       const below = id === "flow" && at === 0;
-      series.push({ label, stroke: below ? `${line}66` : line, width: below ? 5 : 1.75, points: { show: false }, spanGaps: false });
+      series.push({ label, stroke: below ? `${line}66` : line, width: below ? 5 : 1.75, spanGaps: false,
+        points: { show: true, size: 3.5, width: 0, fill: line, filter: alone } });
       series.push({ stroke: "transparent", points: { show: false } }, { stroke: "transparent", points: { show: false } });
       bands.push({ series: [at * 3 + 2, at * 3 + 3], fill: `${line}26` });
     });
@@ -145,7 +152,8 @@
     made.append(inner);
     return made;
   }
-  const TONE = { closed: "ok", open: "error", "half-open": "warning" };
+  // A breaker that is closed lets calls through: to whoever does not know the word it would say the opposite.
+  const BREAKER = { closed: ["answers", "ok"], open: ["away", "error"], "half-open": ["tried again", "warning"] };
   function rows(id, lines, empty, width) {
     const body = byId(id);
     if (lines.length) { body.replaceChildren(...lines); return; }
@@ -158,11 +166,11 @@
   function tables(answer) {
     rows("workers", answer.workers.map((one) => row(
       cell(one.name), badge(one.why ? `${one.state}: ${one.why}` : one.state, one.well ? "ok" : "error"),
-      ...["queue", "database"].map((name) => one.breakers[name] ? badge(one.breakers[name], TONE[one.breakers[name]] || "") : cell("–")),
+      ...["queue", "database"].map((name) => one.breakers[name] ? badge(...BREAKER[one.breakers[name]] || [one.breakers[name], ""]) : cell("–")),
       cell(lasting(one.up_seconds), "num"), cell(known(one.loaded) ? one.loaded.toLocaleString("en") : "–", "num"))),
       "No worker's metrics are asked for. Set [http] listen for the workers, or name each with --worker URL.", 6);
     rows("troubles", answer.troubles.map((one) => row(
-      cell(one.code, "code"), cell(one.what), cell(one.count.toLocaleString("en"), "num"), cell(clock(one.last)), cell(one.worker))),
+      cell(one.code, "code"), cell(one.what, "what"), cell(one.count.toLocaleString("en"), "num"), cell(clock(one.last)), cell(one.worker))),
       "None since this console was started.", 5);
     byId("elsewhere").textContent = Object.entries(answer.elsewhere).filter(([, why]) => why)
       .map(([name, why]) => `The ${name} cannot be asked: ${why}.`).join(" ");
