@@ -235,6 +235,21 @@ def test_the_month_of_a_birth_date_is_kept_only_where_it_can_be_read() -> None:
         assert (kept, "none is written as 1985-12-31" in text) == ("redact", True), value
 
 
+def test_a_word_that_stands_for_no_value_becomes_a_sentinel_of_a_masked_column() -> None:
+    found = columns(
+        {"email": "N/A", "ip": "unknown", "phone": "-", "city": "unknown", "surname": "null"},
+        {"email": "n/a", "ip": "198.51.100.7", "phone": "+49 30 901820", "city": "Bonn", "surname": "Nulle"},
+        {"email": "na@example.org", "ip": " Unknown ", "phone": None, "city": None, "surname": None},
+    )
+    assert {name: column.get("sentinels") for name, column in found.items()} == {
+        "masked_email": ["N/A", "n/a"],
+        "masked_ip": ["0.0.0.0", "::", "Unknown", "unknown"],
+        "masked_phone": ["-"],
+        "city": None,
+        "masked_surname": ["null"],
+    }
+
+
 def test_names_are_legal_and_unique() -> None:
     found = columns(
         {"A B": 1, "a_b": 1, "a-b": 1, "": 1, "1": 1, "ctid": 1, "ÄÖ": 1, "💥": 1, "x" * 99: 1, "x" * 98: 1}

@@ -25,7 +25,8 @@ _UNREADABLE = re.compile(r'["\\\x00-\x1f]')  # keys that the decoder cannot look
 class Loaded:
     """A field that becomes a column: masked if ``personal`` is set, else of ``type``.
 
-    ``present`` counts the samples in which it is there and not null.
+    ``present`` counts the samples in which it is there and not null; ``placeholders`` are the texts among them that say
+    that there is no value.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Loaded:
     personal: Personal | None = None
     type: ColumnType = "text"
     longest_chars: int = 0
+    placeholders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +134,8 @@ def _scalar(path: Path, seen: Field, names: Names) -> Loaded:
             why += f"; its name suggests {few} too, which tokens do not hide"
         if personal is BIRTH and seen.undated:
             personal, why = _undated(seen, why)
-        return Loaded(name=name, path=path, why=why, present=seen.present, personal=personal)
+        nothing = tuple(sorted(seen.placeholders))
+        return Loaded(name=name, path=path, why=why, present=seen.present, personal=personal, placeholders=nothing)
     column_type, why = fitting_type(seen, amount=is_amount(path))
     name = names.take(proposed)
     return Loaded(

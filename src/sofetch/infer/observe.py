@@ -38,6 +38,18 @@ _TEXT_TYPES: Final[dict[ColumnType, Any]] = {
 }
 _UUID_CHARS = 36
 _NUMBER_AS_TEXT: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,6})?", re.ASCII)
+_WORDS_FOR_NOTHING = (
+    "- -- --- ? ??? n/a n.a. na nan nil none null undefined unknown unspecified anonymous "
+    "unbekannt keine entfallt inconnu inconnue aucun aucune desconocido ninguno sconosciuto onbekend"
+)
+_MOST_SPELLINGS: Final = 20
+_PLACEHOLDERS: Final = frozenset(_WORDS_FOR_NOTHING.split()) | {
+    "not available",
+    "not set",
+    "not provided",
+    "k. a.",
+    "k.a.",
+}
 _DATE_FIRST: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -46,7 +58,8 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 class Field:
     """One place in the bodies. ``present`` counts values that are not null, ``counts`` them by sort; ``forms`` what
     texts look like; ``full_names`` texts that would be a person's name if the field's name bore it out; ``dated`` and
-    ``undated`` scalars from which the mask ``bucket`` can take a month, and cannot.
+    ``undated`` scalars from which the mask ``bucket`` can take a month, and cannot; ``placeholders`` texts that say
+    that there is no value.
     """
 
     present: int = 0
@@ -56,6 +69,7 @@ class Field:
     full_names: int = 0
     dated: int = 0
     undated: int = 0
+    placeholders: set[str] = field(default_factory=set)
     scalars: int = 0
     longest_chars: int = 0
     largest: int = 0
@@ -131,10 +145,14 @@ def _look_at_text(text: str, seen: Field) -> None:
     seen.counts["text"] += 1
     seen.longest_chars = max(seen.longest_chars, len(text))
     seen.text_types = {kind for kind in seen.text_types if _reads_as(text, kind)}
-    if _is_dated(text.strip()):
+    word = text.strip()
+    if word.casefold() in _PLACEHOLDERS:
+        if len(seen.placeholders) < _MOST_SPELLINGS:
+            seen.placeholders.add(word)
+    elif _is_dated(word):
         seen.dated += 1
     else:
-        seen.undated += bool(text.strip())
+        seen.undated += bool(word)
     _look_for_form(text, seen)
 
 

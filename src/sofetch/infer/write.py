@@ -87,7 +87,10 @@ def column_lines(column: Loaded) -> list[str]:
     lines = [f"# {_reason(column)}", "[[column]]", f"name = {quoted(column.name)}"]
     if column.path != (column.name,):
         lines.append(f"from = {quoted(format_path(column.path))}")
-    return [*lines, *(_mask_lines(column.personal) if column.personal is not None else _type_lines(column))]
+    return [
+        *lines,
+        *(_mask_lines(column.personal, column.placeholders) if column.personal is not None else _type_lines(column)),
+    ]
 
 
 def _column(column: Loaded, messages: int) -> str:
@@ -121,7 +124,7 @@ def _reason(column: Loaded) -> str:
     return f"{done}; {column.why}."
 
 
-def _mask_lines(personal: Personal) -> Iterator[str]:
+def _mask_lines(personal: Personal, placeholders: Sequence[str]) -> Iterator[str]:
     yield f"mask = {quoted(personal.mask)}"
     if personal.mask in {"token", "bucket"}:
         told = "  # with blanks and hyphens or without, it is one value" if personal.kind == "code" else ""
@@ -130,8 +133,8 @@ def _mask_lines(personal: Personal) -> Iterator[str]:
         yield f"domain = {quoted(personal.domain)}  # columns of one domain can be joined"
     if personal.truncate_to is not None:
         yield f"truncate_to = {personal.truncate_to}"
-    if personal.sentinels:
-        yield f"sentinels = [{', '.join(map(quoted, personal.sentinels))}]  # mean nothing: stored as NULL"
+    if sentinels := (*personal.sentinels, *placeholders):
+        yield f"sentinels = [{', '.join(map(quoted, sentinels))}]  # mean nothing: stored as NULL"
 
 
 def _type_lines(column: Loaded) -> Iterator[str]:
