@@ -201,6 +201,35 @@ def test_documents_with_personal_values_in_them_are_left_out(document: object) -
     assert columns(document) == {}
 
 
+def test_an_object_with_other_keys_in_each_message_is_a_document_and_its_keys_name_no_column() -> None:
+    scores = [{"scores": {f"u{number}": number / 7 for number in range(at, at + 5)}} for at in range(0, 60, 5)]
+    assert {name: column["type"] for name, column in columns(*scores).items()} == {"scores": "jsonb"}
+    assert "an object with other keys in each message" in infer(*scores)
+
+
+def test_fields_of_several_kinds_of_events_are_columns_and_no_map() -> None:
+    kinds = [
+        {"details": {f"{kind}_{field}": value for field, value in (("n", 1), ("text", "x"), ("on", True))}}
+        for kind in ("order", "visit", "return", "login", "search")
+    ]
+    assert len(columns(*kinds, *kinds)) == 15
+
+
+@pytest.mark.parametrize("value", [3, "present", {"days": 3}])
+def test_people_s_names_as_keys_are_written_nowhere(value: object) -> None:
+    document = {"days": {"Ada Quillfeather": value, "Søren O'Hara": value}, "n": 1}
+    text = infer(document)
+    assert list(columns(document)) == ["n"]
+    assert "personal values as keys" in text
+    assert "quill" not in text.lower()
+
+
+def test_heads_of_a_table_as_keys_are_fields() -> None:
+    assert list(columns({"row": {"Order Date": "x", "Unit Price": "y", "Ship Mode": "z"}})) == [
+        "row_order_date", "row_unit_price", "row_ship_mode"
+    ]  # fmt: skip
+
+
 def test_a_mixed_field_with_personal_values_below_is_left_out() -> None:
     assert columns({"user": {"email": "none"}}, {"user": 1}) == {}
 

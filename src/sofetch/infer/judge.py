@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sofetch.detect.few_values import few_values
 from sofetch.detect.personal import BIRTH, CARD, FREE_TEXT, PLACE, SPECIAL, Personal, personal_by_name, personal_by_part
 from sofetch.infer.fitting import document_reason, fitting_type, is_amount
+from sofetch.infer.maps import has_names_as_keys, is_map
 from sofetch.infer.names import MAX_COLUMNS, Names, Path
 from sofetch.infer.observe import MAX_DEPTH, MAX_MEMBERS, Field, Samples
 from sofetch.paths import format_path
@@ -74,6 +75,8 @@ def _fields(root: Field) -> Iterator[tuple[Path, Field]]:
 def _comes_apart(path: Path, seen: Field) -> bool:
     if seen.sorts != {"object"} or seen.personal_keys or not seen.members:
         return False
+    if is_map(seen) or has_names_as_keys(seen):
+        return False
     return len(path) <= MAX_DEPTH and len(seen.members) <= MAX_MEMBERS
 
 
@@ -93,7 +96,8 @@ def _document(path: Path, seen: Field, names: Names) -> Verdict:
     if what is not None:
         why = f"a list or object that seems to hold {what}: a document cannot be masked"
         return LeftOut(path=path, why=why, place=what == PLACE.what and seen.sorts == {"list"})
-    return Loaded(name=names.take(name), path=path, why=document_reason(seen), present=seen.present, type="jsonb")
+    why = "an object with other keys in each message" if is_map(seen) else document_reason(seen)
+    return Loaded(name=names.take(name), path=path, why=why, present=seen.present, type="jsonb")
 
 
 def _hidden_personal(path: Path, name: str, seen: Field) -> str | None:
@@ -102,7 +106,7 @@ def _hidden_personal(path: Path, name: str, seen: Field) -> str | None:
         return by_name.what
     pending = [((), seen)] if not seen.members else [((), seen), *_below(seen)]
     for keys, member in pending:
-        if member.personal_keys:
+        if member.personal_keys or has_names_as_keys(member):
             return "personal values as keys"
         found = next(iter(member.forms), None) or (personal_by_name(".".join(keys)) if keys else None)
         if found is None and member.full_names:
