@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,6 +88,33 @@ def test_a_special_category_is_known_by_its_fields_name_and_income_by_a_digit_to
     assert identify("on request", name="salary") is None
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"firstName": "Ada", "plan": "gold"},
+        {"plan": {"holders": [{"dob": "1985-03-12"}]}},
+        {"passenger": {"name": "Ada"}},
+        {"patient": {"pregnant": True}},
+        [{"seen": "198.51.100.7"}],
+        {"x": {"ada@example.org": 1}},
+    ],
+)
+def test_a_document_written_as_text_is_looked_into(document: object) -> None:
+    text = json.dumps(document)
+    assert identify(text, name="payload") == "free_text"
+    assert identify(f"  {json.dumps(document, indent=2)}\n") == "free_text"
+    assert identify(json.dumps({"inner": text})) == "free_text"
+    assert identify(text[:-1], name="payload") in {None, "free_text"}  # what is cut off is no document
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{}", "[]", "[1, 2]", "{x}", "[draft]", '{"plan": "gold", "product": {"name": "Blue"}, "email_verified": true}'],
+)
+def test_a_document_without_anything_personal_is_nothing(text: str) -> None:
+    assert identify(text, name="payload") is None
+
+
 def test_our_own_tokens_are_nothing_any_more() -> None:
     assert is_token(TOKEN)
     assert identify(TOKEN, name="email") is None
@@ -122,7 +151,7 @@ def test_values_are_not_kept() -> None:
     assert "jane" not in repr(counted.signs())
 
 
-@pytest.mark.parametrize("piece", ["1.", "+1 ", "a@", "1:", "12-", "A1 ", "0" * 9, "@a.", "(212) "])
+@pytest.mark.parametrize("piece", ["[", '{"a":', "1.", "+1 ", "a@", "1:", "12-", "A1 ", "0" * 9, "@a.", "(212) "])
 def test_hostile_repetitions_are_looked_through_in_linear_time(piece: str) -> None:
     # Would not end within the life of the test if a pattern went back and forth over the text.
     holds_personal(piece * 50_000)

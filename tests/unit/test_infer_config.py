@@ -178,6 +178,11 @@ def test_what_looks_personal_under_a_name_of_few_values_gets_no_token() -> None:
     assert lint_text(text) == []
 
 
+def test_a_document_written_as_text_is_redacted_if_it_holds_anything_personal() -> None:
+    found = columns({"payload": '{"firstName": "Ada"}', "meta": '{"plan": "gold"}'})
+    assert {name: column.get("mask") for name, column in found.items()} == {"masked_payload": "redact", "meta": None}
+
+
 def test_the_reason_stands_beside_the_mask() -> None:
     assert "its name suggests an IP address" in infer({"ip": "none"})
     assert "its values look like an IP address" in infer({"x": "203.0.113.9"})

@@ -10,6 +10,7 @@ from sofetch.detect.addresses import is_email, is_ip, is_mac, is_place, is_uuid
 from sofetch.detect.catalogue import DetectorId
 from sofetch.detect.numbers import is_card, is_iban, is_ssn
 from sofetch.detect.phones import is_phone
+from sofetch.detect.written import document_in, holds_personal_fields
 
 LONGEST_SEARCHED: Final = 100_000
 """Characters of a text that are looked through. The rest of a longer one is not."""
@@ -74,12 +75,18 @@ def is_token(text: str) -> bool:
 
 def holds_personal(text: str) -> bool:
     """Whether something personal stands among other words or signs."""
+    if (document := document_in(text)) is not None and holds_personal_fields(document, is_personal=_is_personal):
+        return True
     searched = text[:LONGEST_SEARCHED]
     if "@" in searched and any(is_email(found.group().rstrip(".")) for found in _EMAIL_INSIDE.finditer(searched)):
         return True
     if len(searched) < 8 or is_token(searched) or not any(char.isdecimal() for char in searched):
         return False
     return any(_has(inside, has_form, searched) for inside, has_form in _INSIDE)
+
+
+def _is_personal(text: str) -> bool:
+    return form_of(text) not in {None, "uuid"}
 
 
 def _has(inside: re.Pattern[str], has_form: Callable[[str], bool], text: str) -> bool:
