@@ -15,7 +15,7 @@ from sofetch.detect.personal import Personal, is_personal_key, personal_by_form,
         ("email, eMail, user.e-mail, EMAIL_ADDRESS, mail, email.value, emails", personal.EMAIL),
         ("phone, phoneNumber, mobile, user.tel, msisdn, phone2", personal.PHONE),
         ("device_id, deviceId, idfa, imei, mac_address", personal.DEVICE),
-        ("ssn, social_security_no, passport, nationalId, taxID", personal.IDENTITY),
+        ("ssn, social_security_no, passport, nationalId, taxID, vin, vehicle_registration, mrn", personal.IDENTITY),
         ("card, cardNumber, credit_card, pan", personal.CARD),
         ("iban, bank_account, accountNumber", personal.ACCOUNT),
         ("dob, birthDate, date_of_birth, birthday", personal.BIRTH),
@@ -23,7 +23,7 @@ from sofetch.detect.personal import Personal, is_personal_key, personal_by_form,
         ("zip, postcode, postal_code", personal.POSTCODE),
         ("address, street, user.address, billing_address", personal.ADDRESS),
         ("name, first_name, lastName, user.name, customerName, surname, vorname, names", personal.PERSON),
-        ("password, api_key, user.accessToken, cvv", personal.SECRET),
+        ("password, api_key, user.accessToken, cvv, jwt, session_token", personal.SECRET),
         (
             "note, profile.bio, about_me, order.notes, delivery_instructions, customerComment, remarks, gift_message",
             personal.FREE_TEXT,
@@ -62,12 +62,17 @@ def test_german_and_french_names_and_some_others_say_it_too(names: str, expected
 
 
 def test_whoever_plays_a_part_has_a_personal_name_and_login() -> None:
-    names = "passenger.name, driverName, manager.name, students[].name, owner.login, sender.login, user.handle, nick"
+    names = "passenger.name, pupil.name, guardian.name, manager.name, students[].name, owner.login, user.handle, nick"
+    assert {name for name in names.split(", ") if personal_by_name(name) is not personal.PERSON} == set()
+
+
+def test_a_name_in_a_wrapper_is_as_personal_as_without() -> None:
+    names = "name, after.name, before.name, payload.data.name"
     assert {name for name in names.split(", ") if personal_by_name(name) is not personal.PERSON} == set()
 
 
 def test_a_name_beside_a_part_that_software_plays_too_asks_for_values_that_are_full_names() -> None:
-    for name in ("client.name", "created_by.name", "sellerName"):
+    for name in ("client.name", "created_by.name", "sellerName", "txn.debtor.nm"):
         assert personal_by_name(name) is None
         assert personal.personal_by_part(name) is personal.PERSON
     for name in ("product.name", "user_agent", "user_agent.name", "parent.name", "actor"):

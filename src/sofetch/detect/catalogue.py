@@ -88,8 +88,9 @@ _ALL: Final = (
     Detector(
         id="free_text",
         finds="text that holds a personal value",
-        asks="an e-mail address, IP address, telephone, card or social security number, or IBAN among other words; JSON "
-        "written as text with a personal field in it; or a field named for people's own words, as a note or a comment",
+        asks="an e-mail address, IP address, telephone, card or social security number, or IBAN among other words; "
+        "JSON written as text with a personal field in it; or a field named for people's own words, as a note or a "
+        "comment",
         least_share=0.01,
     ),
     Detector(id="identity", finds="an identity number", asks="a field named for it, and a digit in it"),

@@ -18,7 +18,7 @@ _ANYWHERE: Sequence[tuple[DetectorId, str]] = (
     (
         "secret",
         "password, passwd, passphrase, pwd, secret, api key, apikey, access token, refresh token, auth token, "
-        "id token, bearer, authorization, private key, cvv, cvc, otp, security answer",
+        "id token, session token, jwt, bearer, authorization, private key, cvv, cvc, otp, security answer",
     ),
     (
         "email",
@@ -48,7 +48,7 @@ _ANYWHERE: Sequence[tuple[DetectorId, str]] = (
         "national id, nationalid, national insurance, nino, tax id, taxid, tax number, "
         "passport, driver license, drivers license, driving licence, licence number, license number, identity "
         "number, id number, id card, personal number, cpf, aadhaar, pesel, bsn, dni, nif, licence "
-        "plate, license plate, number plate, plate number",
+        "plate, license plate, number plate, plate number, vin, vehicle registration, mrn",
     ),
     (
         "card",
@@ -78,16 +78,16 @@ _ANYWHERE: Sequence[tuple[DetectorId, str]] = (
     ),
     (
         "person_name",
-        "first name, last name, full name, middle name, given name, family name, maiden name, nick name, user "
-        "name, display name, customer name, contact name, person name, holder name, owner name, sender name, "
-        "recipient name, patient name, employee name, guest name, member name, author name, customer full, "
-        "firstname, lastname, fullname, surname, forename, nickname, username, cardholder, vorname, nachname, "
-        "prenom, apellido, apellidos, nombre, fname, lname, passenger name, driver name, student name, teacher name, "
-        "pupil name, applicant name, attendee name, participant name, buyer name, payer name, payee name, beneficiary "
+        "first name, last name, full name, middle name, given name, family name, maiden name, nick name, user name, "
+        "display name, customer name, contact name, person name, holder name, owner name, sender name, recipient "
+        "name, patient name, employee name, guest name, member name, author name, customer full, firstname, lastname, "
+        "fullname, surname, forename, nickname, username, cardholder, vorname, nachname, prenom, apellido, apellidos, "
+        "nombre, fname, lname, passenger name, driver name, student name, teacher name, pupil name, guardian name, "
+        "gamertag, applicant name, attendee name, participant name, buyer name, payer name, payee name, beneficiary "
         "name, tenant name, visitor name, resident name, manager name, supervisor name, spouse name, mother name, "
-        "father name, doctor name, nurse name, traveller name, traveler name, login name, "
-        "user login, owner login, author login, sender login, actor login, account login, user handle, owner handle, "
-        "author handle, sender handle, twitter handle, instagram handle, telegram handle",
+        "father name, doctor name, nurse name, traveller name, traveler name, login name, user login, owner login, "
+        "author login, sender login, actor login, account login, user handle, owner handle, author handle, sender "
+        "handle, twitter handle, instagram handle, telegram handle",
     ),
     ("special", SPECIAL_ANYWHERE),
     ("income", INCOME_ANYWHERE),
@@ -121,6 +121,8 @@ _PARTS: Final = frozenset(
 _NAMED_PARTS: Final = _PARTS | {"actor", "friend", "seller"}
 """The words before `name` that a person is behind as likely as a program or a company."""
 _NAMES_ALONE: Final = NAMES_ALONE | {"name", "nick"}
+_WRAPPERS: Final = frozenset({"after", "before", "body", "data", "detail", "details", "payload"})
+"""First words of a path that say nothing of what is named: changes of a row, and what is wrapped."""
 
 _HARMLESS_FIRST = frozenset({"is", "has", "had", "was", "can", "num"})
 _HARMLESS_LAST = frozenset(
@@ -148,7 +150,7 @@ def is_part(name: str) -> bool:
     """Whether a field of this name, or at this path, is of somebody in a part, as ``buyer`` or ``signed_by.name``."""
     words = _words(name)
     parts = _PARTS
-    if len(words) > 1 and words[-1] in _NAMES_ALONE:
+    if len(words) > 1 and words[-1] in {*_NAMES_ALONE, "nm"}:  # as ISO 20022 writes it
         words.pop()
         parts = _NAMED_PARTS
     return bool(words) and (words[-1] in parts or words[-1].removesuffix("s") in parts)
@@ -164,6 +166,8 @@ def _named(words: list[str]) -> DetectorId | None:
     for detector, phrases in _ENDINGS:
         if text.endswith(phrases):
             return detector
+    while len(words) > 1 and words[0] in _WRAPPERS:
+        words = words[1:]
     return "person_name" if len(words) == 1 and words[0] in _NAMES_ALONE else None
 
 

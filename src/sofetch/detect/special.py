@@ -21,7 +21,7 @@ SPECIAL_ANYWHERE: Final = (
     # health
     "diagnosis, diagnoses, medical condition, medical history, medical record, health condition, health record, "
     "disease, illness, disability, disabilities, severely disabled, behinderung, schwerbehinderung, allergy, "
-    "allergies, allergie, medication, prescription, vaccination, vaccinated, diabetic, "
+    "allergies, allergie, drug name, medication, prescription, vaccination, vaccinated, diabetic, "
     "diabetes, smoker, blood type, blood group, blutgruppe, blood pressure, "
     "blood glucose, heart rate, hiv, pregnant, pregnancy, pregnancies, icd code, sick leave, sick note, "
     "sick day, sick pay, krankmeldung, "
