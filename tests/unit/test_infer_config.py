@@ -284,6 +284,14 @@ def test_a_word_that_stands_for_no_value_becomes_a_sentinel_of_a_masked_column()
     }
 
 
+def test_values_that_get_the_tokens_of_their_texts_are_told_of() -> None:
+    text = infer({"ip": "198.51.100.7:443"}, {"ip": "198.51.100.7"}, {"ip": "unknown"}, {"ip": None})
+    assert "1 of 2 samples are not of kind ip, and only the very same text has the same token." in text
+    assert "not of kind email" in infer({"email": "Ada <ada@example.org>"})
+    for personal in ({"ip": "198.51.100.7"}, {"email": ""}, {"phone": "030/901820"}, {"device_id": 7}, {"name": "Ada"}):
+        assert "not of kind" not in infer(personal), personal
+
+
 def test_names_are_legal_and_unique() -> None:
     found = columns(
         {"A B": 1, "a_b": 1, "a-b": 1, "": 1, "1": 1, "ctid": 1, "ÄÖ": 1, "💥": 1, "x" * 99: 1, "x" * 98: 1}

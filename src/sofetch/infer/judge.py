@@ -136,8 +136,7 @@ def _scalar(path: Path, seen: Field, names: Names) -> Loaded:
         if personal.mask == "token" and few is not None:
             personal = Personal(what=personal.what, mask="redact")
             why += f"; its name suggests {few} too, which tokens do not hide"
-        if personal is BIRTH and seen.undated:
-            personal, why = _undated(seen, why)
+        personal, why = _of_kind(personal, seen, why)
         nothing = tuple(sorted(seen.placeholders))
         return Loaded(name=name, path=path, why=why, present=seen.present, personal=personal, placeholders=nothing)
     column_type, why = fitting_type(seen, amount=is_amount(path))
@@ -147,13 +146,16 @@ def _scalar(path: Path, seen: Field, names: Names) -> Loaded:
     )
 
 
-def _undated(seen: Field, why: str) -> tuple[Personal, str]:
-    """Dates of birth that cannot all be read: without one that can, `bucket` would leave nothing."""
-    if not seen.dated:
-        redacted = Personal(what=BIRTH.what, mask="redact")
-        return redacted, f"{why}; none is written as 1985-12-31, so that no month can be kept"
-    samples = seen.dated + seen.undated
-    return BIRTH, f"{why}; {seen.undated} of {samples} samples are not written as 1985-12-31, and become NULL"
+def _of_kind(personal: Personal, seen: Field, why: str) -> tuple[Personal, str]:
+    """What becomes of values that the mask cannot take as what they are, said beside it."""
+    strangers, of = seen.strangers[personal.kind], f"{seen.strangers[personal.kind]} of {seen.values} samples are"
+    if not strangers or personal.mask not in {"token", "bucket"}:
+        return personal, why
+    if personal is not BIRTH:
+        return personal, f"{why}; {of} not of kind {personal.kind}, and only the very same text has the same token"
+    if strangers < seen.values:
+        return personal, f"{why}; {of} not written as 1985-12-31, and become NULL"
+    return Personal(what=BIRTH.what, mask="redact"), f"{why}; none is written as 1985-12-31: no month can be kept"
 
 
 def _personal(path: Path, name: str, seen: Field) -> tuple[Personal | None, str]:

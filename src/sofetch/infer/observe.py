@@ -21,7 +21,8 @@ from msgspec import Meta
 from sofetch.detect.bodies import pair_of
 from sofetch.detect.fields import is_full_name
 from sofetch.detect.personal import Personal, is_personal_key, personal_by_form, personal_by_name
-from sofetch.settings import ColumnType
+from sofetch.mask.canonical import Canonical, canonical_of
+from sofetch.settings import ColumnType, Kind
 
 Sort = Literal["bool", "int", "number", "text", "list", "object"]
 
@@ -50,16 +51,18 @@ _PLACEHOLDERS: Final = frozenset(_WORDS_FOR_NOTHING.split()) | {
     "k. a.",
     "k.a.",
 }
-_DATE_FIRST: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_LOOKED_AT: Final[tuple[Kind, ...]] = ("ip", "email", "code", "date")
+_KINDS: Final = {kind: canonical_of(kind) for kind in _LOOKED_AT}
+"""Those that inferred masks have, and a value can fail to be of."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(slots=True)
 class Field:
     """One place in the bodies. ``present`` counts values that are not null, ``counts`` them by sort; ``forms`` what
-    texts look like; ``full_names`` texts that would be a person's name if the field's name bore it out; ``dated`` and
-    ``undated`` scalars from which the mask ``bucket`` can take a month, and cannot; ``placeholders`` texts that say
-    that there is no value.
+    texts look like; ``full_names`` texts that would be a person's name if the field's name bore it out;
+    ``placeholders`` texts that say that there is no value; ``values`` the scalars that are one, and ``strangers`` those
+    of them that are not of a kind.
     """
 
     present: int = 0
@@ -67,9 +70,9 @@ class Field:
     text_types: set[ColumnType] = field(default_factory=lambda: {*_TEXT_TYPES, "inet", "numeric"})
     forms: Counter[Personal] = field(default_factory=Counter)
     full_names: int = 0
-    dated: int = 0
-    undated: int = 0
     placeholders: set[str] = field(default_factory=set)
+    values: int = 0
+    strangers: Counter[Kind] = field(default_factory=Counter)
     scalars: int = 0
     longest_chars: int = 0
     largest: int = 0
@@ -126,7 +129,7 @@ def look(value: object, seen: Field, *, depth: int) -> None:
         case int():
             seen.counts["int"] += 1
             seen.largest = max(seen.largest, abs(value))
-            seen.undated += 1
+            _look_at_kind(value, seen)
             _look_for_form(_digits(value), seen)
         case str():
             _look_at_text(value, seen)
@@ -138,7 +141,7 @@ def look(value: object, seen: Field, *, depth: int) -> None:
             _look_at_object(value, seen, depth=depth)
         case _:
             seen.counts["number"] += 1
-            seen.undated += 1
+            _look_at_kind(value, seen)
 
 
 def _look_at_text(text: str, seen: Field) -> None:
@@ -149,11 +152,21 @@ def _look_at_text(text: str, seen: Field) -> None:
     if word.casefold() in _PLACEHOLDERS:
         if len(seen.placeholders) < _MOST_SPELLINGS:
             seen.placeholders.add(word)
-    elif _is_dated(word):
-        seen.dated += 1
-    else:
-        seen.undated += bool(word)
+    elif word:
+        _look_at_kind(text, seen)
     _look_for_form(text, seen)
+
+
+def _look_at_kind(value: object, seen: Field) -> None:
+    seen.values += 1
+    seen.strangers.update(kind for kind, canonical in _KINDS.items() if not _is_of_kind(value, canonical))
+
+
+def _is_of_kind(value: object, canonical: Canonical) -> bool:
+    try:
+        return isinstance(value, str | int | Decimal) and canonical(value) is not None
+    except UnicodeEncodeError:
+        return False
 
 
 def _look_for_form(text: str, seen: Field) -> None:
@@ -205,14 +218,6 @@ def _reads_as(text: str, kind: ColumnType) -> bool:
     except msgspec.ValidationError:
         return False
     return True
-
-
-def _is_dated(text: str) -> bool:
-    try:
-        datetime.fromisoformat(text.replace(" ", "T", 1))
-    except ValueError:
-        return False
-    return _DATE_FIRST.match(text) is not None
 
 
 def _is_inet(text: str) -> bool:
