@@ -105,6 +105,14 @@ def test_init_infers_columns_and_masks_from_messages(tmp_path: Path) -> None:
     assert "user1@example.org" not in (tmp_path / "sofetch.toml").read_text()
 
 
+def test_init_says_where_there_is_more_than_it_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "all.jsonl").write_text('{"a": 1}\n' * 2_000)
+    assert "only the first" not in sofetch("init", "--from", "all.jsonl").stderr
+    (tmp_path / "more.jsonl").write_text('{"a": 1}\n' * 2_001)
+    result = sofetch("init", "--from", "more.jsonl", "--force", "--quiet")
+    assert "only the first 2,000 messages were looked at" in result.stderr
+
+
 def test_init_from_nothing_says_so(tmp_path: Path) -> None:
     (tmp_path / "empty.jsonl").write_text("\n\n")
     assert "holds no message" in sofetch("init", "--from", "empty.jsonl").stderr
