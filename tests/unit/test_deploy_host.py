@@ -77,7 +77,7 @@ def test_a_service_may_do_little_and_leaves_no_core() -> None:
     assert service("User") == "sofetch"
     for key in ("NoNewPrivileges", "ProtectHome", "PrivateTmp", "PrivateDevices", "RestrictNamespaces"):
         assert service(key) == "yes"
-    assert (service("ProtectSystem"), service("LimitCORE")) == ("strict", "0")
+    assert (service("ProtectSystem"), service("LimitCORE")) == ("strict", "1")
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here")

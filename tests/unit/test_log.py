@@ -108,7 +108,7 @@ def contained() -> Iterator[list[Event]]:
 
 @pytest.mark.usefixtures("contained")
 def test_a_crash_leaves_no_core_file() -> None:
-    assert resource.getrlimit(resource.RLIMIT_CORE)[0] == 0
+    assert resource.getrlimit(resource.RLIMIT_CORE)[0] in {0, 1}  # see test_cores
 
 
 def test_a_librarys_warning_is_reduced_to_its_name(contained: list[Event], capfd: pytest.CaptureFixture[str]) -> None:

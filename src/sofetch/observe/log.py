@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import resource
 import sys
 import threading
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from typing import TextIO
 
 import msgspec
 
+from sofetch.cores import leave_no_core
 from sofetch.errors import place_of
 from sofetch.events import Event, Events, LibraryWarning, Unexpected
 from sofetch.ports import Clock
@@ -79,7 +79,7 @@ def contain_stray_output(events: Events) -> None:
     A crash leaves no core file either: it would hold the batch in hand, in the clear. For processes of our own (the
     command line, not a program that uses the library): it replaces the process' hooks.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    leave_no_core()
     root = logging.getLogger()
     root.handlers[:] = [_NamesOnly(events)]
     logging.captureWarnings(capture=True)

@@ -7,7 +7,6 @@ is a duplicate. An error that leaves it holds no value, for Spark prints it in s
 
 from __future__ import annotations
 
-import resource
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,6 +19,7 @@ from msgspec import Struct
 from sofetch.account import account_of, events_of
 from sofetch.breaker import Breakers
 from sofetch.clock import SystemClock
+from sofetch.cores import leave_no_core
 from sofetch.decode import compile_decoder
 from sofetch.errors import SofetchError, place_of
 from sofetch.events import Events
@@ -81,7 +81,7 @@ def check_keys(plan: Plan, *, environ: Mapping[str, str]) -> Result:
 
 def guarded(work: Callable[[], Result]) -> Result:
     """The result of the work. An error is let out only if Spark should try again, and only by code, type and place."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    leave_no_core()
     try:
         return work()
     except SofetchError as error:
