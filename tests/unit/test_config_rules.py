@@ -418,3 +418,52 @@ def test_a_date_is_not_shifted_for_a_subject_that_has_no_one_text() -> None:
     document = '[source]\nqueue = "q"\n[sink]\ntable = "t"\n[[column]]\nname = "who"\n'
     assert codes(lint_text(document + 'type = "jsonb"\n' + shifted)) == ["bad_mask"]
     assert codes(lint_text(document + 'type = "uuid"\n' + shifted)) == []
+
+
+HIDDEN = '[source]\nqueue = "q"\n[sink]\ntable = "t"\n[[column]]\nname = "hidden"\nmask = "token"\ndomain = "d"\n'
+
+
+@pytest.mark.parametrize(
+    ("hidden", "plain"),
+    [
+        ('from = "a.b"', 'from = "a.b"'),
+        ('from = "a.b"', 'from = "a"\ntype = "jsonb"'),
+        ('from = "a[1].b"', 'from = "a"\ntype = "jsonb"'),
+        ('from = "plain"', 'type = "int"'),
+        ('from = "\\"a.b\\""', 'from = "\\"a.b\\""'),
+        ('value = "group_id"', 'value = "group_id"'),
+        ('value = "attribute:x"', 'value = "attribute:x"\ntype = "jsonb"'),
+    ],
+)
+def test_what_one_column_masks_no_other_may_load_in_the_clear(hidden: str, plain: str) -> None:
+    text = f'{HIDDEN}{hidden}\n[[column]]\nname = "plain"\n{plain}\n'
+    [finding] = lint_text(text)
+    assert (finding.severity, finding.code) == ("error", "masked_in_the_clear")
+    assert "`plain` loads in the clear what `hidden` masks" in finding.what
+    assert lint_text(text + "personal = false\n") == []
+
+
+@pytest.mark.parametrize(
+    ("hidden", "plain"),
+    [
+        ('from = "a.b"', 'from = "a.c"'),
+        ('from = "a.b"', 'from = "a.bc"\ntype = "jsonb"'),
+        ('from = "a[1].b"', 'from = "a[0]"\ntype = "jsonb"'),
+        ('from = "a.b"', 'from = "a"'),  # an object is no text: nothing is loaded
+        ('from = "group_id"', 'value = "group_id"'),
+        ('value = "group_id"', 'value = "message_id"'),
+        ('from = "a"', 'from = "a"\nmask = "truncate"\ntruncate_to = 2'),
+    ],
+)
+def test_a_column_that_shows_nothing_of_a_masked_one_is_taken(hidden: str, plain: str) -> None:
+    assert lint_text(f'{HIDDEN}{hidden}\n[[column]]\nname = "plain"\n{plain}\n') == []
+
+
+def test_two_columns_of_noise_that_would_give_each_other_away_are_refused() -> None:
+    head = '[source]\nqueue = "q"\n[sink]\ntable = "t"\n'
+    noisy = '[[column]]\nname = "{}"\nfrom = "{}"\nmask = "noise"\nnoise_scale = {}\n{}\n'
+    one = head + noisy.format("fine", "amount", 10, "")
+    assert codes(lint_text(one + noisy.format("rough", "amount", 1_000, ""))) == ["shared_noise"]
+    assert codes(lint_text(one + noisy.format("net", "net", 5, 'domain = "amount"'))) == ["shared_noise"]
+    assert lint_text(one + noisy.format("rough", "amount", 1_000, 'domain = "rough"')) == []
+    assert lint_text(one + noisy.format("net", "net", 5, "")) == []

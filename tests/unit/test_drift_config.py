@@ -54,6 +54,7 @@ collect_into = "extra"
 [[column]]
 name = "id"
 required = true
+personal = false
 [[column]]
 name = "sent"
 value = "sent_time"

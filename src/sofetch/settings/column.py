@@ -110,7 +110,8 @@ class ColumnSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     personal: Annotated[
         bool | None,
         Meta(
-            description="`false` says that an unmasked column holds nothing personal, whatever its name looks like; "
-            "`true` that a column with few different values is tokenised all the same."
+            description="`false` says that an unmasked column may be seen, whatever its name looks like and though "
+            "another column masks the same field; `true` that a column with few different values is tokenised all the "
+            "same."
         ),
     ] = None
