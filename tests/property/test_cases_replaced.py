@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -60,7 +62,10 @@ value = "attribute:tenant"
 """)
 
 # A letter beyond ASCII that no made-up value uses: where it turns up, it came from the message.
-secret = st.text(st.sampled_from("ŁŻ0123456789@.: -'\"\\\n"), min_size=3, max_size=30).map(lambda text: "Ł" + text)
+secret = st.one_of(
+    st.text(st.sampled_from("ŁŻ0123456789@.: -'\"\\\n"), min_size=3, max_size=30).map(lambda text: "Ł" + text),
+    st.text(st.sampled_from("Ł Ż."), min_size=1, max_size=9).map(lambda text: f"2024-05-06 07:08{text}Ł"),
+)
 tame = st.one_of(secret, st.none(), st.booleans(), st.integers(-(10**18), 10**18), st.sampled_from(["", "unknown"]))
 addresses = st.ip_addresses().map(str)
 documents = st.fixed_dictionaries(
@@ -102,6 +107,37 @@ def test_nothing_of_a_message_is_in_its_case_and_the_case_passes(drawn: list[dic
 def test_an_address_becomes_one_that_is_nobodys(address: str) -> None:
     [made] = json.loads(Replacer(SETTINGS).body(json.dumps({"ip": address}).encode()) or b"").values()
     assert made.startswith(("198.18.", "198.19.", "2001:db8:"))
+
+
+def made_of(text: str) -> str:
+    """What is made of a text in a document."""
+    [made] = json.loads(Replacer(SETTINGS).body(json.dumps({"id": text}).encode()) or b"").values()
+    return str(made)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["🐱🦊", "🐱 🦊", "Ⅷ②³½", "मि", "नरेंद्र", "a\u0301", "\u200d\u2060", "李小龙", "٣٤٥", "\U000f0000", "™℡"],
+)
+def test_of_a_name_that_is_written_with_neither_letters_nor_digits_nothing_stays(text: str) -> None:
+    made = made_of(text)
+    assert len(made) == len(text)
+    assert not (set(text) - {" ", "a"}) & set(made)
+
+
+@pytest.mark.parametrize(
+    "rest", [" Anna Schmidt rang", "anna@x.example", " 0151 2345678", "+49151234567", "Z Anna", " 593-47-5928"]
+)
+def test_of_a_text_that_begins_with_a_time_the_rest_does_not_stay(rest: str) -> None:
+    for start in ("2024-05-06 07:08", "2024-05-06T07:08:09", "2024-05-06"):
+        assert rest.strip() not in made_of(start + rest)
+
+
+@pytest.mark.parametrize("zone", ["", "Z", "+05:45", "-0300", " +01", "z"])
+def test_a_time_stays_a_time_in_its_zone(zone: str) -> None:
+    made = made_of(f"2024-05-06T07:08:09.123456{zone}")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}" + re.escape(zone), made)
+    assert ".123456" not in made
 
 
 def test_one_value_has_one_made_up_value_and_another_run_another() -> None:

@@ -18,6 +18,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Final
+from unicodedata import category
 
 import msgspec
 
@@ -51,7 +52,16 @@ _FIELDS: Final = frozenset(
     for word in line.split()
 )
 """Keys of a document that name a field and no one. A key that holds more words may hold somebody's name."""
-_DATE: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:([T ])(\d\d):(\d\d)(?::(\d\d))?(.*))?", re.ASCII | re.DOTALL)
+_DATE: Final = re.compile(
+    r"\d{4}-\d\d-\d\d(?:(?P<t>[T ])\d\d:\d\d(?P<seconds>:\d\d(?P<fraction>[.,]\d{1,9})?)?"
+    r"(?P<zone> ?(?:[Zz]|[+-]\d\d(?::?\d\d)?))?)?",
+    re.ASCII,
+)
+"""A day or a time and nothing more: of a text that only begins with one the rest may be anything."""
+_SIGNS: Final = "PZ"
+"""Unicode's categories of punctuation and of what separates."""
+_CONTROLS: Final = frozenset("$+<=>^`|~\0\t\n\r")
+"""What is left of ASCII's signs, and the controls that a body may hold or be refused for."""
 _LOREM: Final = "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore et "
 _BENCHMARKING: Final = int(IPv4Address("198.18.0.0"))
 """198.18.0.0/15 and 2001:db8::/32 are nobody's (RFC 2544, RFC 3849)."""
@@ -175,13 +185,15 @@ class Replacer:
         return "".join(map(self._like, text))
 
     def _like(self, char: str, *, hexadecimal: bool = False) -> str:
-        """Another character of its sort; signs stay."""
+        """Another character of its sort. Only the signs that stand between words stay: what is neither letter nor digit
+        (a vowel of Hindi, a numeral in a circle, an emoji) may be of a name as well, and becomes a letter.
+        """
         if char.isdecimal():
             return self._random.choice("0123456789" if hexadecimal else "123456789")
+        if category(char)[0] in _SIGNS or char in _CONTROLS:
+            return char
         letters = "abcdef" if hexadecimal else "abcdefghijklmnopqrstuvwxyz" if char.isascii() else "äéîøñçš"
-        if char.isalpha():
-            return self._random.choice(letters.upper() if char.isupper() else letters)
-        return char
+        return self._random.choice(letters.upper() if char.isupper() else letters)
 
     def _sentence(self, text: str) -> str:
         """Other words: even how long the words of a text are can tell whose it is."""
@@ -195,11 +207,12 @@ class Replacer:
 
     def _date(self, found: re.Match[str]) -> str:
         day = date(1950, 1, 1) + timedelta(days=self._random.randrange(25_000))
-        if found[4] is None:
+        if found["t"] is None:
             return day.isoformat()
         clock = [f"{self._random.randrange(limit):02d}" for limit in (24, 60, 60)]
-        seconds = clock if found[7] is not None else clock[:2]
-        return f"{day.isoformat()}{found[4]}{':'.join(seconds)}{found[8]}"
+        seconds = clock if found["seconds"] is not None else clock[:2]
+        fraction = self._scrambled(found["fraction"] or "")
+        return f"{day.isoformat()}{found['t']}{':'.join(seconds)}{fraction}{found['zone'] or ''}"
 
     def _number(self, number: int | Decimal) -> int | Decimal:
         """As many digits, below twice the smallest such number, so that what fitted a type fits it still."""
