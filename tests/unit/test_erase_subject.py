@@ -14,7 +14,7 @@ from masking import K1, K2, entry, ring
 from sofetch.decode.unwrap import body_opener
 from sofetch.errors import ConfigError
 from sofetch.governance.audit import AuditKeys
-from sofetch.governance.erasure import plan_tables
+from sofetch.governance.erasure import QuarantineResult, _not_covered, plan_tables
 from sofetch.governance.subject import Subject, body_matcher, find_subject, subject_column
 from sofetch.mask import Keyring, compile_masker
 from sofetch.mask.keyring import Keyrings
@@ -29,6 +29,7 @@ from sofetch.settings import (
     Settings,
     SinkSettings,
     SourceSettings,
+    UnwrapSettings,
     VaultSettings,
 )
 from wrapping import base64_of, gzip_of, sns, unwrap_settings
@@ -178,6 +179,55 @@ def test_any_text_is_found_in_a_body_that_names_it(value: str, escape: bool) -> 
     assert body_matcher(settings(), value)(body)
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "body"),
+    [
+        ("string", "Müller", rb'{"who": "M\u00FCller", "'),
+        ("string", "Müller", rb'{"Message": "{\"who\": \"M\\u00fcller\", \"'),
+        ("string", "Müller", rb'{"who": "Mu\u0308ller", "'),
+        ("string", "Müller", b'{"who": "M\xfcller", "'),
+        ("string", "Müller", '{"who": "Müller", "'.encode("utf-16-be")[1:]),
+        ("string", "ann-1", rb'{"note": "for:\nann-1", "'),
+        ("string", "a/1", rb'{"who": "a\/1", "'),
+        ("string", "\U0001f431", rb'{"who": "\ud83d\ude00\uD83D\uDC31", "'),
+        ("email", "ann@x.example", b'{"who": "Ann@X.example", "'),
+        ("email", "ann@x.example", rb'{"who": "ann\u0040x.example", "'),
+        ("uuid", "6b0f1b0e-2f0a-4f5e-9a52-0d6f3f1b7a10", b'{"who": "6B0F1B0E2F0A4F5E9A520D6F3F1B7A10", "'),
+        ("code", "4111111111111111", b'{"who": "4111 1111-1111 1111", "'),
+        ("ip", "2001:db8::1", b'{"who": "2001:DB8:0:0::1", "'),
+        ("ip", "192.0.2.7", b"no json from ::ffff:192.0.2.7."),
+    ],
+)
+def test_a_body_that_is_broken_is_about_whom_it_mentions_however_it_writes_them(
+    kind: str, value: str, body: bytes
+) -> None:
+    masked = {"name": "who", "mask": "token", "kind": kind, "domain": "d"}
+    assert body_matcher(settings(masked), value)(body)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "body"),
+    [
+        ("string", "ann", b'{"who": "Ann", "'),  # a text keeps its case, so these are two
+        ("string", "ann", rb'{"who": "annex\u0041nn", "'),
+        ("email", "ann@x.example", b'{"who": "joann@x.example", "'),
+        ("code", "4111", b'{"who": "41112", "'),
+        ("ip", "192.0.2.7", b'{"who": "192.0.2.77", "'),
+    ],
+)
+def test_a_body_that_is_broken_is_about_nobody_else(kind: str, value: str, body: bytes) -> None:
+    masked = {"name": "who", "mask": "token", "kind": kind, "domain": "d"}
+    assert not body_matcher(settings(masked), value)(body)
+
+
+@given(value=st.text(min_size=1, max_size=20).filter(lambda text: text.strip()), depth=st.integers(0, 2))
+def test_any_text_is_found_in_a_broken_body_in_however_many_documents_it_lies(value: str, depth: int) -> None:
+    body = json.dumps({"note": f"first\n{value.strip()}\tlast"})
+    for _ in range(depth):
+        body = json.dumps({"Message": body})
+    assert body_matcher(settings(), value)(body[:-1].encode())
+
+
 def test_a_body_in_an_envelope_is_about_whom_its_document_names() -> None:
     opened, matches = body_opener(unwrap_settings("sns", "base64", "gzip")), body_matcher(settings(), "ann")
     body = sns(base64_of(gzip_of(b'{"user": {"id": "ann"}}')).decode())
@@ -205,3 +255,14 @@ def test_the_collecting_column_is_made_of_no_field_not_even_one_of_its_name() ->
     columns: list[dict[str, Any]] = [{"name": "user", "from_": "who"}, {"name": "who", "type": "jsonb", "from_": None}]
     [plan] = plan_tables(settings(*columns, subject="user", drift=drift))
     assert plan.columns == ("user",)
+
+
+def test_the_receipt_names_what_lies_elsewhere_where_there_is_something() -> None:
+    nothing = QuarantineResult(examined=0, purged=0, unopened=0, shredded=0)
+    plain = _not_covered(settings(), nothing)
+    assert any("other pipelines" in note for note in plain)
+    pointing = UnwrapSettings(layers=["s3_pointer"], s3_buckets=["b"])
+    [object_note] = set(_not_covered(settings(unwrap=pointing), nothing)) - set(plain)
+    assert "objects in S3" in object_note
+    [name_note] = set(_not_covered(settings(drift=DriftSettings(unknown_fields="warn")), nothing)) - set(plain)
+    assert "sofetch.drift" in name_note

@@ -330,6 +330,11 @@ def _not_covered(settings: Settings, quarantine: QuarantineResult) -> list[str]:
         notes.append(f"the archive, which keeps messages as they came {until}; a backfill brings the subject back")
     if (column := left_collected(settings)) is not None:
         notes.append(f"the column {column} of their rows: what was collected of unknown fields stays in it, as tokens")
+    if not {"s3_pointer", "s3_objects"}.isdisjoint(settings.unwrap.layers):
+        notes.append("objects in S3 that messages point to, and quarantined messages that say no more than where")
+    if settings.drift.unknown_fields != "ignore":
+        notes.append("names of fields in sofetch.drift and in the log, where one of them is the subject's name")
+    notes.append("other pipelines, their tables and quarantine: run it for each that gets messages about the subject")
     notes.append("tables that the configuration does not name, and what was exported before")
     if settings.sink.dedupe != "message":
         notes.append("keyed hashes of their messages in sofetch.ledger_content, until the ledger drops their day")

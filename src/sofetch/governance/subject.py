@@ -1,20 +1,19 @@
 """One person, as tables, quarantined bodies and the vault may name them.
 
-Owns every spelling under which a subject can stand in a column, and whether a body is about them. Pure; what it holds
-is personal data and shows nothing of itself.
+Owns under which names a subject can stand in a column, and whether a body is about them; where a text mentions somebody
+is ``mention``'s. Pure; what it holds is personal data and shows nothing of itself.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Final
-from unicodedata import normalize
 
 from sofetch.columns import ADDRESS_MASKS, JOINABLE_MASKS, kind_of, token_domain
 from sofetch.errors import ConfigError
 from sofetch.governance.audit import AuditKeys
+from sofetch.governance.mention import mention_finder, plain_spellings, readings
 from sofetch.mask.canonical import BLANK, canonical_of, canonical_text
 from sofetch.mask.fpe import canonical_text_of, encrypt_column
 from sofetch.mask.keyring import Key, Keyring, Keyrings
@@ -59,7 +58,7 @@ def find_subject(settings: Settings, value: str, *, rings: Keyrings, keys: Audit
     form = _form(column, value)
     if form is None or form == BLANK:
         raise ConfigError("this names nobody: it is blank", hint="give the subject as the messages name it")
-    names = dict.fromkeys(_plain(value, form))
+    names = dict.fromkeys(plain_spellings(value, form))
     for one in [column, *_of_same_source(settings, column), *_elsewhere(settings)]:
         names |= dict.fromkeys(_tokens(one, value, rings))
     return Subject(
@@ -76,8 +75,7 @@ def same_field(settings: Settings, column: ColumnSettings) -> list[str]:
 
 def is_named_in(settings: Settings, value: str, text: str) -> bool:
     """Whether a text holds the subject's name as a word of its own."""
-    form = _form(subject_column(settings), value)
-    return _text_matcher([value.strip(), *_plain(value, form or b"S")])(text.encode(errors="replace"))
+    return mention_finder(value, _form(subject_column(settings), value))(text)
 
 
 def body_matcher(settings: Settings, value: str) -> Callable[[bytes], bool]:
@@ -86,11 +84,13 @@ def body_matcher(settings: Settings, value: str) -> Callable[[bytes], bool]:
     """
     column = subject_column(settings)
     form, path = _form(column, value), _path(column)
-    holds = _text_matcher([value.strip(), *_plain(value, form or b"S")])
+    mentions = mention_finder(value, form)
 
     def is_about(body: bytes) -> bool:
         named = _at(body, path) if path is not None else None
-        return _form(column, named) == form if isinstance(named, str | int | float) else holds(body)
+        if isinstance(named, str | int | float):
+            return _form(column, named) == form
+        return any(map(mentions, readings(body)))
 
     return is_about
 
@@ -123,16 +123,6 @@ def _form(column: ColumnSettings, value: Value) -> bytes | None:
         return canonical_of(_kind(column))(value) or canonical_text(value)
     except UnicodeEncodeError:  # it carries the value
         return None
-
-
-def _plain(value: str, form: bytes) -> Iterator[str]:
-    """The text as given and in its usual spellings, for a column that holds it in the clear."""
-    yield value
-    yield from (value.strip(), normalize("NFC", value).strip(), normalize("NFD", value).strip())
-    if form[:1] in {b"S", b"U", b"E", b"I", b"C"}:
-        yield form[1:].decode()
-    if form[:1] == b"U":
-        yield form[1:].decode().upper()
 
 
 def _tokens(column: ColumnSettings, value: str, rings: Keyrings) -> list[str]:
@@ -190,20 +180,3 @@ def _at(body: bytes, path: Path) -> object:
             case _:
                 return None
     return found
-
-
-def _text_matcher(spellings: Iterable[str]) -> Callable[[bytes], bool]:
-    """Finds a text as a word of its own, so that subject 7 is not found in 1978; escaped or in UTF-16 too."""
-    written = {form for text in spellings for form in _written(text)}
-    pattern = re.compile(b"|".join(_WORD % re.escape(form) for form in sorted(written) if form))
-    return lambda body: bool(written) and pattern.search(body) is not None
-
-
-_WORD: Final = rb"(?<![0-9A-Za-z])%s(?![0-9A-Za-z])"
-
-
-def _written(text: str) -> Sequence[bytes]:
-    try:
-        return [text.encode(), json.dumps(text)[1:-1].encode(), text.encode("utf-16-le"), text.encode("utf-16-be")]
-    except UnicodeEncodeError:
-        return [json.dumps(text)[1:-1].encode()]
