@@ -11,7 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 from uuid import UUID
 
 import msgspec
@@ -94,6 +94,10 @@ class Private(msgspec.Struct, frozen=True, gc=False):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} redacted>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """What Rich shows instead of the ``repr``, in its tracebacks too; a Struct's own has every field."""
+        return []
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"{type(self).__name__} {_NEVER_PICKLED}")

@@ -29,6 +29,9 @@ class Line(NamedTuple):
     body: bytes
     problem: str | None
 
+    def __repr__(self) -> str:
+        return f"<Line {self.number} redacted>"
+
 
 @contextmanager
 def open_lines(path: str) -> Iterator[Iterator[Line]]:

@@ -11,7 +11,7 @@ import secrets
 from collections import deque
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -39,6 +39,9 @@ class Rules(Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return "<Rules>"  # the token is in it
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return []
+
 
 class Session(Struct, kw_only=True):
     """One who was let in. ``identity`` is who the proxy says it is; None where a token was shown."""
@@ -49,6 +52,9 @@ class Session(Struct, kw_only=True):
 
     def __repr__(self) -> str:
         return "<Session>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return []
 
 
 class Sessions:

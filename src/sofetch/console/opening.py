@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -51,6 +52,9 @@ class Opened(Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"<Opened {self.url}>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("url", self.url)]
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 from msgspec import Struct
@@ -79,6 +79,9 @@ class _Places(Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"<_Places of {self.section}>"  # a connection string can hold a password
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("section", self.section)]
 
 
 def _required(places: _Places, environ: Mapping[str, str]) -> str:

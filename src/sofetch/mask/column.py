@@ -20,9 +20,7 @@ Sentinels are compared by canonical form: ``0.0.0.0`` finds ``::ffff:0.0.0.0`` t
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Final, NamedTuple
-
-from msgspec import Struct
+from typing import Final
 
 from sofetch.columns import ALWAYS_REJECTING, kind_of
 from sofetch.errors import ConfigError
@@ -30,11 +28,11 @@ from sofetch.mask.canonical import BLANK, Canonical, canonical_of, canonical_tex
 from sofetch.mask.fpe import canonical_text_of
 from sofetch.mask.keyring import Keyring
 from sofetch.mask.schemes import Scheme, compile_scheme
-from sofetch.record import Cell, Reason, Value
+from sofetch.record import Cell, Private, Reason, Value
 from sofetch.settings import ColumnSettings
 
 
-class MaskedColumn(Struct, frozen=True):
+class MaskedColumn(Private, frozen=True):
     """A column of a batch, masked: a cell for each row, the rows refused (their cell is None), and a count."""
 
     cells: list[Cell]
@@ -122,7 +120,7 @@ def _canonical(column: ColumnSettings) -> Canonical:
             return canonical_of(kind_of(column))
 
 
-class _SortedOut(NamedTuple):
+class _SortedOut(Private, frozen=True):
     """A batch's different values, each in one of the four: NULL, its form, its string form, or why it is refused."""
 
     nulls: dict[Hashable, Cell]

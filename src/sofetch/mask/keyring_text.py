@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Final, Literal, cast, get_args
+from typing import Any, Final, Literal, cast, get_args
 
 from msgspec import Struct
 
@@ -51,6 +51,9 @@ class KeyEntry(Struct, frozen=True):
 
     def __repr__(self) -> str:
         return "<KeyEntry redacted>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return []
 
 
 def parse_entries(text: str) -> list[KeyEntry] | Problem:

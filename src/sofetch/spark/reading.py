@@ -11,9 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
 
-from sofetch.record import Message, Reason, Rejection
+from sofetch.record import Message, Private, Reason, Rejection
 from sofetch.spark.plan import BODY, ID, SENT, Plan
 
 Item = Message | Rejection
@@ -23,19 +22,16 @@ _LAST_MS: Final = 2**48 - 1
 _QUOTE: Final = b'"'
 
 
-class _Envelope(Struct, frozen=True):
+class _Envelope(Private, frozen=True):
     """One line of ``envelopes``: fields as an archive of sofetch has them. ``body`` is text, or the document itself."""
 
     id: str
     sent_ms: int | None = None
     receive_count: int = 1
     group_id: str | None = None
-    attributes: dict[str, str] = {}  # msgspec gives each its own
+    attributes: dict[str, str] = msgspec.field(default_factory=dict)
     body: msgspec.Raw = msgspec.Raw()
     body64: str | None = None
-
-    def __repr__(self) -> str:
-        return "<_Envelope redacted>"
 
 
 def read_rows(columns: Mapping[str, Sequence[Any]], plan: Plan, *, queue: str, now_ms: int) -> Iterator[Item]:

@@ -15,7 +15,7 @@ from msgspec import Raw, Struct, field
 from sofetch.decode.unfit import Unfit
 from sofetch.decode.unwrap.document import read_document
 from sofetch.decode.unwrap.s3_key import object_ref
-from sofetch.record import ObjectRef, Reason
+from sofetch.record import ObjectRef, Private, Reason
 
 _MADE: Final = "ObjectCreated:"
 _MADE_BY: Final = frozenset({"PutObject", "POST Object", "CopyObject", "CompleteMultipartUpload"})
@@ -26,7 +26,7 @@ class _Bucket(Struct, frozen=True):
     name: str
 
 
-class _Object(Struct, frozen=True):
+class _Object(Private, frozen=True):
     key: str
     version_id: str | None = field(name="versionId", default=None)
 
@@ -45,7 +45,7 @@ class _Notification(Struct, frozen=True):
     records: list[_Record] = field(name="Records")
 
 
-class _DetailObject(Struct, frozen=True):
+class _DetailObject(Private, frozen=True):
     key: str
     version_id: str | None = field(name="version-id", default=None)
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import field
 
 from sofetch.decode.unfit import Unfit
 from sofetch.decode.unwrap.document import read_document
 from sofetch.decode.unwrap.s3_key import object_ref
-from sofetch.record import ObjectRef, Reason
+from sofetch.record import ObjectRef, Private, Reason
 
 _CLASSES: Final = frozenset(
     {
@@ -23,7 +23,7 @@ _CLASSES: Final = frozenset(
 )
 
 
-class _Pointer(Struct, frozen=True):
+class _Pointer(Private, frozen=True):
     bucket: str = field(name="s3BucketName")
     key: str = field(name="s3Key")
 

@@ -10,21 +10,21 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import field
 
 from sofetch.decode.unfit import Unfit
 from sofetch.decode.unwrap.document import read_document
-from sofetch.record import Reason
+from sofetch.record import Private, Reason
 
 _CONFIRMATIONS: Final = frozenset({"SubscriptionConfirmation", "UnsubscribeConfirmation"})
 
 
-class _Attribute(Struct, frozen=True):
+class _Attribute(Private, frozen=True):
     type: str = field(name="Type")
     value: str = field(name="Value")
 
 
-class _Envelope(Struct, frozen=True):
+class _Envelope(Private, frozen=True):
     type: str = field(name="Type")
     message: str = field(name="Message")
     attributes: dict[str, _Attribute] | None = field(name="MessageAttributes", default=None)
