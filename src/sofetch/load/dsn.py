@@ -7,6 +7,7 @@ string can hold a password: no error here shows any of it.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +25,9 @@ CONSOLE_VARIABLE: Final = "SOFETCH_CONSOLE_DSN"
 CONSOLE_WRITE_VARIABLE: Final = "SOFETCH_CONSOLE_WRITE_DSN"
 VAULT_VARIABLE: Final = "SOFETCH_VAULT_DSN"
 FORM = "write it as postgresql://user@host:5432/database or as `host=… dbname=… user=…`"
+
+_URI: Final = re.compile(r"postgres(?:ql)?://(?:[^@/]*@)?(?P<places>(?:\[[^\]]*\]|[^?])*)")
+_PORTS: Final = re.compile(r"[0-9]*(?:,[0-9]*)*")
 
 
 def resolve_dsn(sink: SinkSettings, *, environ: Mapping[str, str]) -> str:
@@ -109,15 +113,27 @@ def _found(places: _Places, environ: Mapping[str, str]) -> str | None:
 
 def _checked(text: str, *, where: str) -> str:
     text = text.strip()
-    if not _parsed(text, where=where):
+    parts = _parsed(text, where=where)
+    if not parts:
         raise ConfigError(f"{where} is empty", hint=FORM)
+    if _is_torn(text) or not _PORTS.fullmatch(str(parts.get("port") or "")):
+        hint = "write / as %2F, @ as %40, : as %3A, ? as %3F, # as %23, % as %25 in a user, a password or a database"
+        raise ConfigError(f"{where} does not fall into a user, a password, a host, a port and a database", hint=hint)
     return text
+
+
+def _is_torn(text: str) -> bool:
+    """Whether a URI has an @ behind what libpq takes for user and password. Of a password with an @ or / in it, a part
+    then counts as host, port or database, which are looked up and told.
+    """
+    found = _URI.match(text)
+    return found is not None and "@" in found["places"]
 
 
 def _parsed(text: str, *, where: str) -> dict[str, object]:
     try:
         return dict(conninfo_to_dict(text.strip()))
-    except psycopg.Error:  # its text quotes the part it stumbled over, which may be the password
+    except (psycopg.Error, UnicodeDecodeError):  # it quotes what it stumbled over, which may be of the password
         raise ConfigError(f"{where} is not a connection string", hint=FORM) from None
 
 
