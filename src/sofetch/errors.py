@@ -6,6 +6,7 @@ exceptions to these once, at their edge, with ``from None`` where the cause coul
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
 from pathlib import Path
 from types import TracebackType
@@ -143,6 +144,18 @@ class EmbeddedError(SofetchError):
 
     code = "embedded"
     exit_code = ExitCode.UNAVAILABLE
+
+
+def told_path(path: str | Path) -> str:
+    """The name of a file as an error may tell it. Where a keyring, a PEM or a connection string was given for the name
+    of the file that holds it, it is not told.
+    """
+    text = str(path)
+    return NOT_TOLD if _SECRET.search(text) else text
+
+
+NOT_TOLD = "(not shown: it looks like a secret, not like the name of a file)"
+_SECRET = re.compile(r'["{}\n]|-----BEGIN|^[a-z0-9+]+:/.*@|password\s*=|^[A-Za-z0-9+/]{43}=$', re.IGNORECASE)
 
 
 def place_of(trace: TracebackType | None) -> str:

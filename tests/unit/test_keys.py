@@ -9,10 +9,14 @@ from pathlib import Path
 import pytest
 
 from masking import K1, K2, entry, ring_text
-from sofetch.errors import ExitCode, KeyringError
+from sofetch.config import load_config
+from sofetch.errors import NOT_TOLD, ConfigError, ExitCode, KeyringError, told_path
 from sofetch.keys import load_keyring, load_keyrings, write_new_keyring
+from sofetch.keys.archive import load_archive_key
+from sofetch.keys.recovery import load_recovery_key, load_recovery_public_key
+from sofetch.load.dsn import resolve_dsn
 from sofetch.mask import Keyring
-from sofetch.settings import KeysSettings
+from sofetch.settings import KeysSettings, SinkSettings, VaultSettings
 
 GOOD = ring_text()
 MATERIAL = ring_text().split('"material": "')[1][:20]
@@ -223,3 +227,39 @@ def test_named_reversible_keyring_that_is_missing_is_a_refusal_and_not_replaced_
 def test_reversible_keyring_alone_starts_nothing() -> None:
     with pytest.raises(KeyringError, match="there is no key"):
         load_keyrings(KeysSettings(), environ={"SOFETCH_REVERSIBLE_KEYRING": GOOD})
+
+
+PUT_FOR_A_NAME = [
+    '{"keys": [{"kid": "k1", "material": "kanarieAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "status": "primary"}]}',
+    "kanarieAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+    "-----BEGIN PRIVATE KEY-----\nkanarie\n-----END PRIVATE KEY-----\n",
+    "postgresql://u:kanarie@h/db",
+    "host=h password=kanarie",
+]
+
+
+@pytest.mark.parametrize("content", PUT_FOR_A_NAME)
+def test_what_belongs_in_a_file_is_not_shown_when_it_is_given_for_the_files_name(content: str) -> None:
+    """Variables that end in _FILE are filled with the secret itself as easily as with where it is."""
+    environ = {"SOFETCH_KEYRING_FILE": content}
+    reads = (
+        lambda: load_keyrings(KeysSettings(), environ=environ),
+        lambda: load_keyrings(KeysSettings(file=content), environ={}),
+        lambda: load_recovery_key(content),
+        lambda: load_archive_key(content),
+        lambda: load_recovery_public_key(VaultSettings(recovery_public_key=content)),
+        lambda: resolve_dsn(SinkSettings(table="t", dsn_file=content), environ={}),
+        lambda: load_config(environ={"SOFETCH_CONFIG": content}),
+    )
+    for read in reads:
+        with pytest.raises((KeyringError, ConfigError)) as refused:
+            read()
+        assert "kanarie" not in str(refused.value)
+        assert NOT_TOLD in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["keyring.json", "/run/secrets/sofetch/keyring", "a b/ä(1)=x", "C:/x", "~/k@home.json"]
+)
+def test_the_name_of_a_file_is_told(name: str) -> None:
+    assert told_path(name) == name

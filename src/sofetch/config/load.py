@@ -22,7 +22,7 @@ from sofetch.config.report import Report, did_you_mean, shown
 from sofetch.config.rules import check_rules
 from sofetch.config.several import PIPELINES, divide, judge_together, merged_findings, without_ambiguous
 from sofetch.config.shape import Draft, check_shape
-from sofetch.errors import ConfigError
+from sofetch.errors import ConfigError, told_path
 from sofetch.findings import Finding
 from sofetch.settings import Settings
 
@@ -124,10 +124,14 @@ def _read(file: Path) -> str:
             content = stream.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         hint = f"`sofetch init` writes one; -c FILE or {CONFIG_VARIABLE} names another"
-        raise ConfigError(f"there is no configuration file {file}", hint=hint, code="config_missing") from None
+        raise ConfigError(
+            f"there is no configuration file {told_path(file)}", hint=hint, code="config_missing"
+        ) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         why = getattr(error, "strerror", None) or "its name is not one"
-        raise ConfigError(f"the configuration file {file} cannot be read: {why}", hint="name a readable file") from None
+        raise ConfigError(
+            f"the configuration file {told_path(file)} cannot be read: {why}", hint="name a readable file"
+        ) from None
     return _checked(content, str(file))
 
 

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from sofetch.errors import KeyringError
+from sofetch.errors import KeyringError, told_path
 from sofetch.keys.places import NO_FILE_HINT
 from sofetch.mask.keyring import Keyring, Unwrap, new_keyring_text, parse_keyring
 
@@ -46,7 +46,7 @@ def create_keyring_file(place: Path, text: str, *, keep: str = "a lost key is lo
         ) from None
     except OSError as error:
         raise KeyringError(
-            f"{place} cannot be made ({_cause(error)})", hint="choose a folder you can write to"
+            f"{told_path(place)} cannot be made ({_cause(error)})", hint="choose a folder you can write to"
         ) from None
     try:
         _write_all(descriptor, text.encode())
@@ -105,7 +105,7 @@ def read_keyring_file(place: Path, *, called: str = KEYRING_FILE, hint: str = NO
         # Without O_NONBLOCK a named pipe would wait for a writer for ever.
         descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
-        raise KeyringError(f"{called} {place} cannot be opened ({_cause(error)})", hint=hint) from None
+        raise KeyringError(f"{called} {told_path(place)} cannot be opened ({_cause(error)})", hint=hint) from None
     try:
         _refuse_unguarded(os.fstat(descriptor), place, called)
         return _decoded(_read_all(descriptor), place, called)

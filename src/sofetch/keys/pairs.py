@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from sofetch.errors import KeyringError
+from sofetch.errors import KeyringError, told_path
 from sofetch.keys.files import create_keyring_file
 
 MAX_PUBLIC_BYTES: Final = 65_536
@@ -23,7 +23,7 @@ def read_public_file(path: str, *, called: str, hint: str) -> bytes:
             _refuse_writable(os.fstat(stream.fileno()), place, called)
             return stream.read(MAX_PUBLIC_BYTES)
     except OSError as error:
-        raise KeyringError(f"{called} {place} cannot be read ({error.strerror})", hint=hint) from None
+        raise KeyringError(f"{called} {told_path(place)} cannot be read ({error.strerror})", hint=hint) from None
 
 
 def write_pair(private: Path, public: Path, *, pems: tuple[bytes, bytes], lost: str) -> None:

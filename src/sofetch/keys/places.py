@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from sofetch.errors import KeyringError
+from sofetch.errors import KeyringError, told_path
 from sofetch.settings import KeysSettings
 
 Role = Literal["tokens", "reversible"]
@@ -49,7 +49,7 @@ class FilePlace:
     path: Path
 
     def __str__(self) -> str:
-        return f"keyring file {self.path}"
+        return f"keyring file {told_path(self.path)}"
 
 
 @dataclass(frozen=True, slots=True)

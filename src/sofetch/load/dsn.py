@@ -17,7 +17,7 @@ import psycopg
 from msgspec import Struct
 from psycopg.conninfo import conninfo_to_dict
 
-from sofetch.errors import ConfigError
+from sofetch.errors import ConfigError, told_path
 from sofetch.settings import Settings, SinkSettings
 
 VARIABLE = "SOFETCH_SINK_DSN"
@@ -103,7 +103,7 @@ def _found(places: _Places, environ: Mapping[str, str]) -> str | None:
     if environ.get(places.variable):
         return _checked(environ[places.variable], where=places.variable)
     if places.dsn_file is not None:
-        where = f"{section} dsn_file {places.dsn_file}"
+        where = f"{section} dsn_file {told_path(places.dsn_file)}"
         return _checked(_read_private(Path(places.dsn_file), where=where), where=where)
     if places.dsn is None:
         return None
