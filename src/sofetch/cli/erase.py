@@ -49,7 +49,8 @@ def erase(
 
     The receipt names the subject by a fingerprint alone, and says what this cannot reach: backups, messages still in
     the queue, and in mode randomise the column that collects unknown fields ([drift]). A VALUE on the command line
-    stays in the shell's history: prefer -. Exit code 5 if something could not be examined.
+    can be seen by others in the list of processes and stays in the shell's history: prefer -. Exit code 5 if something
+    could not be examined.
     """
     by = asked_by(actor=actor, purpose=purpose, ticket=ticket)
     settings = frame.settings()

@@ -53,7 +53,8 @@ def scan(frame: Frame, *, file: str | None, queue: bool, number: int | None) -> 
     without a configuration, if there is any.
 
     What is found is a guess, and what is not found may still be personal. `personal = false` in a column's
-    configuration says that it only looks so.
+    configuration says that it only looks so. Names of fields are shown that do not look personal by themselves: an
+    object whose keys are people's names shows them, if it has no more than 200.
     """
     if (file is None) != queue:
         raise click.UsageError("name either a FILE (- for stdin) or --queue")
