@@ -207,6 +207,30 @@ def test_an_exception_in_a_thread_is_told_without_its_text() -> None:
     assert CANARY not in done.stderr
 
 
+@pytest.mark.parametrize("start", ["sofetch.cli.main()", "import sofetch.spark.command as it; it.main()"])
+def test_a_library_that_warns_is_named_and_its_words_are_not_shown(start: str) -> None:
+    """As psycopg does of an error that it ignores, whose text holds the row. Python itself would print it."""
+    code = (
+        "import logging, warnings, click, sofetch.cli, sofetch.cli.root, sofetch.spark.command\n"
+        "@click.command(context_settings={'ignore_unknown_options': True})\n"
+        "def warn():\n"
+        "    for _ in 'ab': logging.getLogger('psycopg').warning('error ignored: %s', ValueError('" + CANARY + "'))\n"
+        "    try: raise ValueError('" + CANARY + "')\n"
+        "    except ValueError: logging.getLogger('botocore').exception('" + CANARY + "')\n"
+        "    warnings.warn('" + CANARY + "', stacklevel=1)\n"
+        "sofetch.cli.root.root = sofetch.spark.command.spark = warn\n"
+        f"{start}\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert [line.split()[:2] for line in done.stderr.splitlines()] == [
+        ["warning:", "psycopg"],
+        ["warning:", "botocore"],
+        ["warning:", "py.warnings"],
+    ]
+    assert CANARY not in done.stderr + done.stdout
+    assert done.returncode == 0
+
+
 def test_a_reader_that_leaves_ends_the_command_quietly() -> None:
     reading, writing = os.pipe()
     os.close(reading)

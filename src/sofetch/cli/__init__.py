@@ -12,11 +12,12 @@ from typing import NoReturn
 def main() -> NoReturn:
     """Run the command line and exit: the ``sofetch`` script and ``python -m sofetch``."""
     from sofetch.cli.closed import stand_in_for_closed_streams
-    from sofetch.cli.failure import hide_data_in_tracebacks
+    from sofetch.cli.failure import hide_data_in_tracebacks, hide_words_of_libraries
     from sofetch.cli.root import root
     from sofetch.cores import leave_no_core
 
     leave_no_core()  # what a command has in hand: a recovered value, a subject, a key
     stand_in_for_closed_streams()
     hide_data_in_tracebacks()
+    hide_words_of_libraries()
     root.main(prog_name="sofetch")

@@ -7,12 +7,14 @@ the place in our code, never its message, which could hold a value of a message 
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 import sys
 import threading
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from types import TracebackType
 
 import click
@@ -56,6 +58,26 @@ def hide_data_in_tracebacks() -> None:
     sys.excepthook = lambda _type, error, _stack: _write_unexpected(error)
     threading.excepthook = lambda arguments: _write_unexpected(arguments.exc_value)
     sys.unraisablehook = lambda arguments: _write_unexpected(arguments.exc_value)
+
+
+def hide_words_of_libraries() -> None:
+    """A library that warns is named, once. What it says may hold a row: psycopg's warning of an error that it ignored
+    has the error's text. Without a handler Python would write it to stderr.
+    """
+    logging.getLogger().handlers[:] = [_NamesOnly(logging.WARNING)]
+    logging.captureWarnings(capture=True)
+
+
+class _NamesOnly(logging.Handler):
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self._told: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name not in self._told:
+            self._told.add(record.name)
+            with suppress(OSError, ValueError):  # nobody reads stderr, or it is closed
+                click.echo(f"warning: {terminal_safe(record.name)} warns; its words may hold values", err=True)
 
 
 def _report(error: BaseException, *, as_json: bool) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 import msgspec
 
-from sofetch.cli.failure import hide_data_in_tracebacks, report
+from sofetch.cli.failure import hide_data_in_tracebacks, hide_words_of_libraries, report
 from sofetch.cli.frame import KEY_ENV, OVERRIDE_ENV, SINK_ENV, VAULT_ENV, Frame, command
 from sofetch.errors import ConfigError, ExitCode
 from sofetch.spark.plan import BODY, ID, SENT, Format, Plan, Result
@@ -167,6 +167,7 @@ def _tell(frame: Frame, done: Result) -> None:
 def main() -> NoReturn:
     """Run the command and exit: the ``sofetch-spark`` script, and what spark-submit is given."""
     hide_data_in_tracebacks()
+    hide_words_of_libraries()
     frame = Frame()
     try:
         code = spark.main(sys.argv[1:], "sofetch-spark", standalone_mode=False, obj=frame) or ExitCode.OK
