@@ -73,6 +73,15 @@ def test_a_field_that_looks_personal_is_proposed_under_a_mask() -> None:
     assert "canary" not in found.toml
 
 
+def test_a_document_is_not_proposed_whole_where_a_column_masks_a_part_of_it() -> None:
+    masked = settings_for([{"name": "sku", "from": "lines[0].sku", "mask": "token", "domain": "sku"}])
+    lines = {"lines": [{"sku": "s1", "pieces": 2}, {"sku": "s2"}], "other": [1, 2]}
+    by_name = {one.name: one for one in sampled(lines, settings=masked).unread}
+    assert (by_name["lines"].column, by_name["lines"].toml) == (None, None)
+    assert "masks a part" in by_name["lines"].why
+    assert by_name["other"].column is not None
+
+
 def test_a_proposed_column_takes_no_name_that_is_taken() -> None:
     [unread] = sampled(FITTING | {"day": "monday"}).unread
     assert unread.column is not None

@@ -100,7 +100,8 @@ def look_at(messages: Sequence[Message], settings: Settings, *, unopened: Sequen
             for name, path in paths.items():
                 look(_at(document, path), fields[name], depth=len(path))
     verdicts, root = _unread_of(bodies, paths.values(), taken=[column.name for column in settings.column])
-    unread, nameless = _told(verdicts, root)
+    masked = [_path(column) for column in settings.column if column.mask is not None and _is_read(column, settings)]
+    unread, nameless = _told([_hiding(verdict, masked) for verdict in verdicts], root)
     return Sample(
         messages=len(messages) + len(unopened),
         documents=documents,
@@ -151,6 +152,15 @@ def _unread_of(bodies: Iterable[bytes], paths: Iterable[Path], *, taken: Sequenc
             rest.append(found.document)
     samples = observe(rest)
     return judge(samples, taken=taken), samples.root
+
+
+def _hiding(verdict: Verdict, masked: Sequence[Path]) -> Verdict:
+    """The verdict, unless it would load in the clear a document of which a column masks a part."""
+    shows = isinstance(verdict, Loaded) and verdict.personal is None
+    if shows and any(path[: len(verdict.path)] == verdict.path for path in masked):
+        why = "a column masks a part of it, which the whole would show in the clear"
+        return LeftOut(path=verdict.path, why=why)
+    return verdict
 
 
 def _told(verdicts: Iterable[Verdict], root: Field) -> tuple[list[Unread], list[Unread]]:
