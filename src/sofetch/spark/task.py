@@ -7,6 +7,7 @@ is a duplicate. An error that leaves it holds no value, for Spark prints it in s
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -82,6 +83,7 @@ def check_keys(plan: Plan, *, environ: Mapping[str, str]) -> Result:
 def guarded(work: Callable[[], Result]) -> Result:
     """The result of the work. An error is let out only if Spark should try again, and only by code, type and place."""
     leave_no_core()
+    _hush_libraries()
     try:
         return work()
     except SofetchError as error:
@@ -91,6 +93,18 @@ def guarded(work: Callable[[], Result]) -> Result:
     except Exception as error:  # noqa: BLE001  # its text could hold a value, and Spark would print it
         told = f"unexpected {type(error).__name__} at {place_of(error.__traceback__)}"
     raise SofetchError(told, code="spark_task")
+
+
+def _hush_libraries() -> None:
+    """What these say of an error may hold a row, and an executor prints it: psycopg's of one that it ignores does. The
+    process is Spark's, so nobody else's log is touched.
+    """
+    for name in _LIBRARIES:
+        library = logging.getLogger(name)
+        library.handlers[:], library.propagate = [logging.NullHandler()], False
+
+
+_LIBRARIES: Final = ("psycopg", "botocore", "urllib3")
 
 
 class _Running(Struct, frozen=True):
