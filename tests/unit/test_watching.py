@@ -212,3 +212,10 @@ def test_a_worker_is_named_by_its_address_or_its_url(address: str) -> None:
 def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(ConfigError, match="no address of a worker"):
         metrics_url(address)
+
+
+@pytest.mark.parametrize("address", ["http://u:kanarie@h:1", "u:kanarie@h:1/metrics", "kanarie@h"])
+def test_a_password_in_an_address_is_neither_looked_up_nor_told(address: str) -> None:
+    with pytest.raises(ConfigError, match="credentials") as refused:
+        metrics_url(address)
+    assert "kanarie" not in str(refused.value)

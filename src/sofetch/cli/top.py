@@ -80,8 +80,10 @@ class Watched:
 
 def metrics_url(address: str) -> str:
     """Where to ask: ``host:port``, ``http://host:port`` and the whole URL are the same. Raises ConfigError."""
-    text = address if "//" in address else f"http://{address}"
-    parts = _parsed(text)
+    if "@" in address:
+        hint = "name it as host:port: a worker's page asks for no password"
+        raise ConfigError("an address of a worker holds credentials, or what looks like them", hint=hint)
+    parts = _parsed(address if "//" in address else f"http://{address}")
     if parts is None:
         raise ConfigError(f"{address!r} is no address of a worker", hint="name it as host:port, as in [http] listen")
     return parts._replace(path="/metrics" if parts.path in {"", "/"} else parts.path, query="", fragment="").geturl()
