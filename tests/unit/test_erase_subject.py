@@ -212,6 +212,7 @@ def test_a_body_that_is_broken_is_about_whom_it_mentions_however_it_writes_them(
         ("string", "ann", rb'{"who": "annex\u0041nn", "'),
         ("email", "ann@x.example", b'{"who": "joann@x.example", "'),
         ("code", "4111", b'{"who": "41112", "'),
+        ("code", "1130", b'{"at": "11:30", "'),
         ("ip", "192.0.2.7", b'{"who": "192.0.2.77", "'),
     ],
 )

@@ -22,6 +22,8 @@ _PAIR: Final = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _ADDRESS: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}")
 _BETWEEN: Final = r"[\s./+()_:\-\u2010-\u2015]*"
 """What ``canonical_code`` drops."""
+_LONG_CODE: Final = 7
+"""A shorter code, taken apart, is found in every date and time of somebody else's."""
 
 
 def plain_spellings(value: str, form: bytes) -> Iterator[str]:
@@ -43,7 +45,7 @@ def mention_finder(value: str, form: bytes | None) -> Callable[[str], bool]:
     patterns = [_word("|".join(map(re.escape, sorted(filter(None, written)))), ignoring=kind in {EMAIL, UUID})]
     if kind == UUID:
         patterns.append(_word("-?".join(named.decode().split("-")), ignoring=True))
-    if kind == CODE:
+    if kind == CODE and len(named) >= _LONG_CODE:
         patterns.append(_word(_BETWEEN.join(named.decode()), ignoring=True))
     is_address = kind in {IPV4, IPV6}
 
