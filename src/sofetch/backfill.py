@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Final, Protocol
 
@@ -21,18 +21,19 @@ from sofetch.archive.reading import HourFiles, hours, read_messages
 from sofetch.archive.sealing import ArchiveKey
 from sofetch.breaker import Breakers
 from sofetch.decode import compile_decoder
-from sofetch.errors import ConfigError
+from sofetch.errors import ConfigError, SinkUnavailable
 from sofetch.events import Events
 from sofetch.keys import load_keyrings
 from sofetch.keys.recovery import load_recovery_public_key
 from sofetch.load.dsn import resolve_dsn, resolve_vault_dsn
 from sofetch.load.postgres import PostgresSink
+from sofetch.load.remembering import Remembered
 from sofetch.load.vault.store import VaultStore
 from sofetch.mask import compile_masker
 from sofetch.mask.identity import ledger_key
 from sofetch.outages import Outages
-from sofetch.pipeline import Steps, process
-from sofetch.ports import Clock, Sink
+from sofetch.pipeline import Processed, Steps, process
+from sofetch.ports import Clock
 from sofetch.record import Loaded, LoadResult, MaskedRecord, Message, Rejected, SealedRejection
 from sofetch.settings import Settings
 from sofetch.source import open_object_store
@@ -73,12 +74,15 @@ class Batches(Protocol):
 
 
 class Memory:
-    """What the ledger can know: messages before ``oldest_ms`` may have been forgotten, and loaded again they double."""
+    """What the ledger can know: messages before ``oldest_ms`` may have been forgotten, and loaded again they double.
 
-    def __init__(self, settings: Settings, *, now_ms: int) -> None:
+    That is what the configuration says it keeps, or less where it had forgotten more before that was said.
+    """
+
+    def __init__(self, settings: Settings, there: Remembered) -> None:
         self._by_key = settings.sink.dedupe == "message"
-        self._days = settings.sink.ledger_days
-        self.oldest_ms = (now_ms // DAY_MS - settings.sink.ledger_days) * DAY_MS
+        kept_ms = (there.now_ms // DAY_MS - settings.sink.ledger_days) * DAY_MS
+        self.oldest_ms = max(kept_ms, there.forgotten_ms)
 
     def forgot(self, message: Message) -> bool:
         """Whether a row of it may be there, and the ledger not know. One without a sent time is never forgotten."""
@@ -91,8 +95,8 @@ class Memory:
         old = [one.hour.text for one in found if one.hour.begins_ms + HOUR_MS <= self.oldest_ms]
         if old:
             raise ConfigError(
-                f"the archive's hours {old[0]} to {old[-1]} are older than the ledger keeps ({self._days} days): "
-                "what is in the table already would be loaded a second time",
+                f"the archive's hours {old[0]} to {old[-1]} are older than the ledger remembers "
+                f"({self.first_hour()}): what is in the table already would be loaded a second time",
                 hint=f"begin later (--from {self.first_hour()}); or, where the table holds nothing of that time, "
                 "--force",
             )
@@ -168,34 +172,45 @@ def backfill(
     SinkUnavailable when an outage outlasts ``PATIENCE_SECONDS``, and what ``batches`` raises.
     """
     environ = os.environ if environ is None else environ
-    memory = Memory(settings, now_ms=clock.now_ms())
-    work = _Work(clock=clock, events=events, stop=stop, memory=None if force else memory)
-    with _steps(settings, environ, dry_run=dry_run, outages=work.outages) as steps:
-        complete = work.run(batches, steps)
+    work = _Work(clock=clock, events=events, stop=stop)
+    with _steps(settings, environ, dry_run=dry_run, outages=work.outages) as (steps, sink):
+
+        def remember() -> Memory:
+            """By the database's clock, and ours where it is not asked."""
+            there = sink.remember() if sink is not None else Remembered(now_ms=clock.now_ms())
+            return Memory(settings, there)
+
+        complete = work.run(batches, steps, remember=None if force else remember)
     return work.summary(complete=complete, dry_run=dry_run)
 
 
 class _Work:
     """The loop and its counts."""
 
-    def __init__(self, *, clock: Clock, events: Events, stop: Stop, memory: Memory | None) -> None:
+    def __init__(self, *, clock: Clock, events: Events, stop: Stop) -> None:
         self._clock = clock
         self._events = events
         self._stop = stop
-        self._memory = memory
+        self._memory: Memory | None = None
         breakers = Breakers(now=clock.monotonic())
         self.outages = Outages(breakers, clock=clock, events=events, stop=stop, patience_seconds=PATIENCE_SECONDS)
         self._counts: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
         self._last_hour: str | None = None
 
-    def run(self, batches: Iterable[tuple[str | None, list[Message]]], steps: Steps) -> bool:
-        """Whether it came to the end."""
+    def run(
+        self,
+        batches: Iterable[tuple[str | None, list[Message]]],
+        steps: Steps,
+        *,
+        remember: Callable[[], Memory] | None,
+    ) -> bool:
+        """Whether it came to the end. Without ``remember`` nothing is too old."""
         for hour, batch in batches:
             if self._stop.asked:
                 return False
             self._last_hour = hour
-            if not self._load(self._known(batch), steps):
+            if not self._load(batch, steps, remember):
                 return False
             self._counts["read"] += len(batch)
         return True
@@ -216,20 +231,32 @@ class _Work:
             dry_run=dry_run,
         )
 
-    def _known(self, batch: list[Message]) -> list[Message]:
-        if self._memory is None:
+    def _known(self, batch: list[Message], remember: Callable[[], Memory] | None) -> list[Message]:
+        if remember is None:
             return batch
-        known = [message for message in batch if not self._memory.forgot(message)]
-        self._counts["too_old"] += len(batch) - len(known)
-        return known
+        memory = self._memory = self._memory or remember()
+        return [message for message in batch if not memory.forgot(message)]
 
-    def _load(self, messages: list[Message], steps: Steps) -> bool:
+    def _attempt(
+        self, batch: list[Message], steps: Steps, remember: Callable[[], Memory] | None
+    ) -> tuple[list[Message], Processed]:
+        """Load what the ledger can know. What fails is asked for again: it may have forgotten a day more."""
+        try:
+            known = self._known(batch, remember)
+            return known, process(known, steps)
+        except SinkUnavailable:
+            self._memory = None
+            raise
+
+    def _load(self, batch: list[Message], steps: Steps, remember: Callable[[], Memory] | None) -> bool:
+        started = self._clock.monotonic()
+        attempted = self.outages.outlast("database", lambda: self._attempt(batch, steps, remember))
+        if attempted is None:
+            return False
+        messages, done = attempted
+        self._counts["too_old"] += len(batch) - len(messages)
         if not messages:
             return True
-        started = self._clock.monotonic()
-        done = self.outages.outlast("database", lambda: process(messages, steps))
-        if done is None:
-            return False
         account = account_of(done.outcomes)
         for name in ("loaded", "duplicates", "quarantined", "released"):
             self._counts[name] += getattr(account, name)
@@ -242,18 +269,19 @@ class _Work:
 
 
 @contextmanager
-def _steps(settings: Settings, environ: Mapping[str, str], *, dry_run: bool, outages: Outages) -> Iterator[Steps]:
-    """The steps of a worker, without a queue."""
+def _steps(
+    settings: Settings, environ: Mapping[str, str], *, dry_run: bool, outages: Outages
+) -> Iterator[tuple[Steps, PostgresSink | None]]:
+    """The steps of a worker, without a queue; and the sink that they have, where they load."""
     rings, recovery = load_keyrings(settings.keys, environ=environ), load_recovery_public_key(settings.vault)
     masker = compile_masker(settings, rings, recovery=recovery, loads=not dry_run)
     with ExitStack() as opened:
-        sink: Sink = _Nowhere()
+        postgres: PostgresSink | None = None
         vault: VaultStore | None = None
         if not dry_run:
-            postgres = PostgresSink(settings, dsn=resolve_dsn(settings.sink, environ=environ))
+            loading = postgres = PostgresSink(settings, dsn=resolve_dsn(settings.sink, environ=environ))
             opened.callback(postgres.close)
-            outages.outlast("database", lambda: postgres.prepare(masker.fingerprints()))
-            sink = postgres
+            outages.outlast("database", lambda: loading.prepare(masker.fingerprints()))
             if settings.keeps_values:
                 vault = VaultStore(resolve_vault_dsn(settings, environ=environ), limits=settings.sink)
                 opened.callback(vault.close)
@@ -261,7 +289,7 @@ def _steps(settings: Settings, environ: Mapping[str, str], *, dry_run: bool, out
         unwrap = compile_unwrapper(settings, open_store=open_object_store)
         if unwrap is not None:
             opened.callback(unwrap.close)
-        yield Steps(compile_decoder(settings), masker, sink, vault, unwrap)
+        yield Steps(compile_decoder(settings), masker, postgres or _Nowhere(), vault, unwrap), postgres
 
 
 class _Nowhere:

@@ -32,8 +32,12 @@ EXPECTED = {
     "ledger": ["key uuid", "pipeline_id integer"],
     "ledger_content": ["key uuid", "pipeline_id integer", "seen date"],
     "ledger_default": ["key uuid", "pipeline_id integer"],
+    "ledger_memory": ["only_row boolean", "forgotten_before date"],
     "migration": ["number integer", "name text", "applied_at timestamp with time zone"],
-    "pipeline": ["id integer", "name text", "relation text", "created_at timestamp with time zone"],
+    "pipeline": [
+        "id integer", "name text", "relation text", "created_at timestamp with time zone",
+        "ledger_days integer", "ledger_asked_at timestamp with time zone",
+    ],
     "quarantine": [
         "pipeline_id integer", "key uuid", "reason text", "field text", "message_id text", "attempts integer",
         "first_seen timestamp with time zone", "last_seen timestamp with time zone",
@@ -303,3 +307,59 @@ def test_the_schema_of_the_table_is_made_too(database: str) -> None:
 def test_a_database_that_is_not_there_is_said_so(database: str, changes: dict[str, str], said: str) -> None:
     with pytest.raises(SinkUnavailable, match=said):
         plan_schema(logins(), dsn=make_conninfo(database, **changes))
+
+
+def keys_of(dsn: str, *days_ago: int) -> None:
+    """Ledger keys of both kinds, of messages sent (and content seen) so many days ago."""
+    for days in days_ago:
+        sent_ms = int((lasting_day() - timedelta(days=days)).timestamp() * 1_000)
+        query(dsn, "INSERT INTO sofetch.ledger VALUES (%s::uuid, 1)", new_key(sent_ms=sent_ms).hex())
+        query(dsn, f"INSERT INTO sofetch.ledger_content VALUES (gen_random_uuid(), 1, current_date - {days})")
+
+
+def test_the_ledger_is_kept_for_as_long_as_the_pipeline_that_asks_for_longest(database: str) -> None:
+    """One ledger serves all pipelines of a database: what one forgets another would load a second time."""
+    patient, brief = logins(ledger_days=60), settings_for([{"name": "a"}], table="events", ledger_days=10)
+    apply_schema(brief, dsn=database)
+    with open_sink(patient, database):
+        keys_of(database, 5, 40, 70)
+    with open_sink(brief, database, schema=False):
+        assert (count(database, "sofetch.ledger"), count(database, "sofetch.ledger_content")) == (2, 2)
+    assert query(database, "SELECT (now() AT TIME ZONE 'UTC')::date - forgotten_before FROM sofetch.ledger_memory") == [
+        (60,)
+    ]
+
+
+def test_a_pipeline_that_ended_long_ago_is_not_remembered_for_ever(database: str) -> None:
+    patient, brief = logins(ledger_days=60), settings_for([{"name": "a"}], table="events", ledger_days=10)
+    apply_schema(brief, dsn=database)
+    with open_sink(patient, database):
+        keys_of(database, 5, 40)
+    ended = "UPDATE sofetch.pipeline SET ledger_asked_at = now() - interval '61 days' WHERE name = 'user_logins'"
+    query(database, ended)
+    with open_sink(brief, database, schema=False):
+        assert (count(database, "sofetch.ledger"), count(database, "sofetch.ledger_content")) == (1, 1)
+
+
+def test_a_loader_of_before_may_ask_for_the_ledger_too_and_what_was_dropped_before_counts_as_forgotten(
+    database: str,
+) -> None:
+    lasting_day()
+    with psycopg.connect(database, autocommit=True) as connection:
+        for name in ["bookkeeping", *migration_files()[:6]]:
+            connection.execute(statement(name))
+        connection.execute("SELECT sofetch.make_ledger_partitions(9, 1)")
+        connection.execute("CREATE ROLE loader_of_before")
+        try:
+            for function in ("make_ledger_partitions(integer, integer)", "drop_ledger_partitions(integer)"):
+                connection.execute(f"GRANT EXECUTE ON FUNCTION sofetch.{function} TO loader_of_before")
+            connection.execute(statement(migration_files()[6]))
+            for query_ in (
+                "SELECT has_function_privilege('loader_of_before', 'sofetch.ask_for_ledger(text, integer)', 'EXECUTE')",
+                "SELECT has_table_privilege('loader_of_before', 'sofetch.ledger_memory', 'SELECT')",
+                "SELECT forgotten_before = (now() AT TIME ZONE 'UTC')::date - 9 FROM sofetch.ledger_memory",
+            ):
+                assert connection.execute(query_).fetchall() == [(True,)], query_
+        finally:
+            connection.execute("DROP OWNED BY loader_of_before")
+            connection.execute("DROP ROLE loader_of_before")

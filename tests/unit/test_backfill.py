@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import msgspec
@@ -15,12 +16,14 @@ from loading import logins
 from sofetch.archive.reading import hours
 from sofetch.backfill import DAY_MS, Memory, archived, gathered, selected
 from sofetch.errors import ConfigError
+from sofetch.load.remembering import Remembered
 from sofetch.mask.identity import FIRST_KEY_ATTRIBUTE, ledger_key
 from sofetch.record import Message
 from sofetch.settings import BatchSettings
 from sofetch.source.jsonl import LinesFile
 from sofetch.testing import FakeClock
 
+THERE = Remembered(now_ms=NOON_MS)
 SMALL = msgspec.structs.replace(logins(), batch=BatchSettings(max_messages=3, max_batch_bytes=1_024))
 
 
@@ -37,7 +40,7 @@ def test_batches_keep_the_order_and_the_limits_and_hold_no_message_twice(frames:
 
 def test_what_is_older_than_the_ledger_keeps_is_forgotten_to_the_day() -> None:
     settings = logins(ledger_days=35)
-    memory = Memory(settings, now_ms=NOON_MS)
+    memory = Memory(settings, THERE)
     oldest = (NOON_MS // DAY_MS - 35) * DAY_MS
     assert not memory.forgot(message(1, sent_ms=oldest))
     assert memory.forgot(message(1, sent_ms=oldest - 1))
@@ -54,9 +57,17 @@ def test_what_is_older_than_the_ledger_keeps_is_forgotten_to_the_day() -> None:
 
 
 def test_by_content_the_ledger_knows_what_it_saw_lately_whenever_that_was_sent() -> None:
-    memory = Memory(logins(dedupe="content", ledger_days=35), now_ms=NOON_MS)
+    memory = Memory(logins(dedupe="content", ledger_days=35), THERE)
     assert not memory.forgot(message(1, sent_ms=1))
     assert memory.forgot(Message(id="m", body=b"", queue="q", sent_ms=1, received_ms=memory.oldest_ms - 1))
+
+
+def test_what_was_forgotten_before_more_was_to_be_kept_stays_forgotten() -> None:
+    memory = Memory(logins(ledger_days=60), Remembered(now_ms=NOON_MS, forgotten_before=date(2026, 10, 22)))
+    first = int(datetime(2026, 10, 22, tzinfo=UTC).timestamp() * 1_000)
+    assert memory.forgot(message(1, sent_ms=first - 1))
+    assert not memory.forgot(message(1, sent_ms=first))
+    assert memory.first_hour() == "2026-10-22T00"
 
 
 def archive_of(*days_ago: int) -> MemoryPlace:
@@ -71,7 +82,7 @@ def archive_of(*days_ago: int) -> MemoryPlace:
 
 def test_hours_that_the_ledger_has_wholly_forgotten_are_refused_with_where_to_begin() -> None:
     place, settings = archive_of(50, 40, 3), logins(ledger_days=35)
-    memory = Memory(settings, now_ms=NOON_MS)
+    memory = Memory(settings, THERE)
     with pytest.raises(ConfigError, match="2026-10-07T12 to 2026-10-17T12") as caught:
         memory.require_recent(list(hours(place, "user_logins")))
     assert "--from 2026-10-22T00" in caught.value.hint

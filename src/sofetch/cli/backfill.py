@@ -24,6 +24,7 @@ from sofetch.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
     from sofetch.backfill import Backfilled
+    from sofetch.load.remembering import Remembered
     from sofetch.record import Message
     from sofetch.settings import Settings
     from sofetch.source.jsonl import LinesFile
@@ -104,7 +105,7 @@ def backfill(
             batches = _of_files(settings, lines)
         else:
             batches = stack.enter_context(
-                _of_archive(settings, keys, first=first, last=last, force=force, cut_off=cut_off)
+                _of_archive(settings, keys, first=first, last=last, dry_run=dry_run, force=force, cut_off=cut_off)
             )
         done = _run(frame, settings, batches, dry_run=dry_run, force=force)
     _tell(frame, done, lines, cut_off)
@@ -133,18 +134,29 @@ def _of_archive(
     *,
     first: str | None,
     last: str | None,
+    dry_run: bool,
     force: bool,
     cut_off: list[str],
 ) -> Iterator[Batches]:
     from sofetch.backfill import Memory, archived, selected
-    from sofetch.clock import SystemClock
 
     held = private_keys(keys)
     with opened(settings) as (_, place):
         found = selected(settings, place, **bounds(first, last))
         if not force:
-            Memory(settings, now_ms=SystemClock().now_ms()).require_recent(found)
+            Memory(settings, _remembered(settings, dry_run=dry_run)).require_recent(found)
         yield archived(settings, place, found, keys=held, cut_off=cut_off)
+
+
+def _remembered(settings: Settings, *, dry_run: bool) -> Remembered:
+    """What the ledger says; a dry run asks no database, and goes by the configuration."""
+    from sofetch.clock import SystemClock
+    from sofetch.load.dsn import resolve_dsn
+    from sofetch.load.remembering import Remembered, remembered
+
+    if dry_run:
+        return Remembered(now_ms=SystemClock().now_ms())
+    return remembered(settings, dsn=resolve_dsn(settings.sink, environ=os.environ))
 
 
 def _lines_files(settings: Settings, files: tuple[Path, ...], *, sent_at: int | None) -> list[LinesFile]:

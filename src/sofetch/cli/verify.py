@@ -80,12 +80,12 @@ def verify(frame: Frame, *, first: str | None, last: str | None, settle_minutes:
     settings, now_ms = frame.settings(), SystemClock().now_ms()
     settled_ms = now_ms - settle_minutes * 60_000
     require_comparable(settings)
-    oldest_ms = Memory(settings, now_ms=now_ms).oldest_ms
-    wanted = _range(settings, first, last, now_ms=now_ms, oldest_ms=oldest_ms)
     keys: DistinctKeys | None = None
     passed_over: list[str] = []
     with ExitStack() as stack:
         ledger = stack.enter_context(LedgerReader(settings, dsn=resolve_dsn(settings.sink, environ=os.environ)))
+        oldest_ms = Memory(settings, ledger.remembered()).oldest_ms
+        wanted = _range(settings, first, last, now_ms=now_ms, oldest_ms=oldest_ms)
         if settings.archive.to is not None:
             frame.note("reading the archive …")
             _, place = stack.enter_context(opened(settings))

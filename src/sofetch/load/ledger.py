@@ -6,6 +6,7 @@ Owns the two ways to take keys (all at once, or finding out which are new) and t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import date
 from typing import Any, LiteralString
 
 import psycopg
@@ -62,11 +63,22 @@ def keep_partitions(connection: Connection[Any], settings: Settings) -> bool:
 
     Messages can be as old as SQS keeps them, 14 days. Days that are missing cost speed and tidiness, not correctness:
     their keys go into the default partition. So a reader who holds a lock, pg_dump say, must not stop the loading.
+    Past keeping is what no pipeline of the database asks for: the ledger is one for all. So this one asks first.
     """
-    behind = min(settings.sink.ledger_days, LONGEST_RETENTION_DAYS)
+    days = settings.sink.ledger_days
+    behind = min(days, LONGEST_RETENTION_DAYS)
     made = _called(connection, "SELECT sofetch.make_ledger_partitions(%s, %s)", [behind, DAYS_AHEAD])
-    dropped = _called(connection, "SELECT sofetch.drop_ledger_partitions(%s)", [settings.sink.ledger_days])
-    return made and dropped and not _has_old_content(connection, settings)
+    if not _called(connection, "SELECT sofetch.ask_for_ledger(%s, %s)", [settings.pipeline_name, days]):
+        return False
+    dropped = _called(connection, "SELECT sofetch.drop_ledger_partitions(%s)", [days])
+    return made and dropped and not _has_old_content(connection)
+
+
+def forgotten_before(connection: Connection[Any]) -> date | None:
+    """The day before which keys were removed; None where none ever were. Raises psycopg.Error."""
+    row = connection.execute("SELECT forgotten_before FROM sofetch.ledger_memory").fetchone()
+    day: date | None = row[0] if row else None
+    return day
 
 
 def in_passing(connection: Connection[Any], change: Callable[[], None]) -> bool:
@@ -85,16 +97,19 @@ def in_passing(connection: Connection[Any], change: Callable[[], None]) -> bool:
     return True
 
 
-def _called(connection: Connection[Any], query: LiteralString, parameters: Sequence[int]) -> bool:
+def _called(connection: Connection[Any], query: LiteralString, parameters: Sequence[int | str]) -> bool:
     def call() -> None:
         connection.execute(query, parameters)
 
     return in_passing(connection, call)
 
 
-def _has_old_content(connection: Connection[Any], settings: Settings) -> bool:
-    query = "SELECT EXISTS (SELECT FROM sofetch.ledger_content WHERE seen < (now() AT TIME ZONE 'UTC')::date - %s::int)"
-    row = connection.execute(query, [settings.sink.ledger_days]).fetchone()
+def _has_old_content(connection: Connection[Any]) -> bool:
+    query = (
+        "SELECT EXISTS (SELECT FROM sofetch.ledger_content AS c, sofetch.ledger_memory AS m"
+        " WHERE c.seen < m.forgotten_before)"
+    )
+    row = connection.execute(query).fetchone()
     return bool(row and row[0])
 
 

@@ -18,10 +18,11 @@ from sofetch.faults import crash_point
 from sofetch.load.batch import Batch, Committed, Fault, batch_of, results
 from sofetch.load.connection import beginning, connect, is_alive, require_version, sink_error
 from sofetch.load.keyed import row_writer
-from sofetch.load.ledger import Ledger, keep_partitions
+from sofetch.load.ledger import Ledger, forgotten_before, keep_partitions
 from sofetch.load.poison import find_faults
 from sofetch.load.quarantining import count_attempts, store_rejections
 from sofetch.load.registry import Fingerprint, check_fingerprints, pipeline_id, require_schema
+from sofetch.load.remembering import Remembered, remembered_by
 from sofetch.load.rows import Prepared, Row, RowWriter
 from sofetch.load.sqlstate import Blame, blame
 from sofetch.load.standby import WAIT, StandbyWait
@@ -42,6 +43,7 @@ class PostgresSink:
     def __init__(self, settings: Settings, *, dsn: str) -> None:
         self._settings = settings
         self._dsn = dsn
+        self._relied_on: Remembered | None = None
         self._session: _Session | None = None
         self._partitions_due = 0.0
 
@@ -69,7 +71,7 @@ class PostgresSink:
         if not records and not rejections:
             return []
         try:
-            committed, faults = self._ready().load(batch_of(records, rejections))
+            committed, faults = self._ready().load(batch_of(records, rejections), relied_on=self._relied_on)
         except psycopg.Error as error:
             self.close()
             raise sink_error(error) from None
@@ -77,6 +79,17 @@ class PostgresSink:
             self.close()
             raise
         return results(records, rejections, committed=committed, faults=faults)
+
+    def remember(self) -> Remembered:
+        """Since when the ledger remembers, for whoever loads old messages. From now on a batch is loaded only as long
+        as that holds; else SinkUnavailable, and it is to be asked again. Raises SinkUnavailable or SinkRefused.
+        """
+        try:
+            self._relied_on = remembered_by(self._ready().connection)
+        except psycopg.Error as error:
+            self.close()
+            raise sink_error(error) from None
+        return self._relied_on
 
     def revive(self) -> None:
         """Let go of a connection that died while nobody used it, so that the next ``load`` makes another.
@@ -129,7 +142,7 @@ class _Session:
         self._expire_days = settings.quarantine.expire_days
         self._standby = StandbyWait(connection)
 
-    def load(self, batch: Batch) -> tuple[Committed, Mapping[bytes, Fault]]:
+    def load(self, batch: Batch, *, relied_on: Remembered | None) -> tuple[Committed, Mapping[bytes, Fault]]:
         """Commit the batch without its faulty rows; say what is committed and which rows are faulty."""
         prepared = self._prepare(batch)
         faults = dict(prepared.faults)
@@ -138,7 +151,7 @@ class _Session:
             keys = rest.sorted_keys()
             if not keys:
                 return Committed(frozenset(), frozenset()), faults
-            committed = self._transact(rest, keys, prepared.rows)
+            committed = self._transact(rest, keys, prepared.rows, relied_on=relied_on)
             if committed is not None:
                 return committed, faults
             faults |= self._search(rest, keys, prepared.rows)
@@ -154,9 +167,13 @@ class _Session:
                 prepared = self._writer.prepare(batch.rows)
         return prepared
 
-    def _transact(self, batch: Batch, keys: list[bytes], rows: Mapping[bytes, Row]) -> Committed | None:
+    def _transact(
+        self, batch: Batch, keys: list[bytes], rows: Mapping[bytes, Row], *, relied_on: Remembered | None
+    ) -> Committed | None:
         """The whole batch or nothing; None if the database refuses a row, and then nothing is left open."""
         fresh = self._take(keys)
+        if relied_on is not None:
+            self._require_remembered(relied_on)
         crash_point("mid_write")
         new = [key for key in batch.rows if key in fresh]
         loaded = self._write_rows(new, [rows[key] for key in new])
@@ -222,6 +239,11 @@ class _Session:
             self._require_table_as_it_was()
         self.connection.execute(WAIT + b"; COMMIT" if duplicates else b"COMMIT")
         self._standby.require()
+
+    def _require_remembered(self, relied_on: Remembered) -> None:
+        """Asked with the keys taken: until this transaction ends nobody removes others from the ledger."""
+        if forgotten_before(self.connection) != relied_on.forgotten_before:
+            raise SinkUnavailable("the ledger has forgotten a day since it was asked what it remembers")
 
     def _require_table_as_it_was(self) -> None:
         parameters = [self._writer.table.oid, self._writer.names]

@@ -15,6 +15,7 @@ from msgspec import Struct
 from sofetch.load.connection import connect, sink_error
 from sofetch.load.ledger import as_uuid_array
 from sofetch.load.registry import require_schema
+from sofetch.load.remembering import Remembered, remembered_by
 from sofetch.load.row_counts import Counted, NotCounted, count_rows
 from sofetch.load.statements import statement
 from sofetch.settings import Settings
@@ -58,6 +59,14 @@ class LedgerReader:
             {"first": keys[0].hex(), "last": keys[-1].hex(), "keys": as_uuid_array(keys)},
         )
         return {key.bytes: quarantined for key, quarantined in rows}
+
+    def remembered(self) -> Remembered:
+        """Since when it remembers."""
+        try:
+            with self._connection.transaction():
+                return remembered_by(self._connection)
+        except psycopg.Error as error:
+            raise sink_error(error) from None
 
     def held(self, first: bytes, end: bytes) -> Held:
         """What it has from the key ``first`` to before ``end``."""

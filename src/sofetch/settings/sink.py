@@ -56,7 +56,10 @@ class SinkSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     ledger_days: Annotated[
         int,
         Meta(
-            ge=1, le=400, description="Days the ledger is kept: more than the queue's and the DLQ's retention together."
+            ge=1,
+            le=400,
+            description="Days the ledger is kept: more than the queue's and the DLQ's retention together. Pipelines of "
+            "one database share it, and it is kept for the longest that one of them asks for.",
         ),
     ] = 35
     partition_by: Annotated[

@@ -32,13 +32,15 @@ class Batch(Struct, frozen=True, kw_only=True):
 class Gatherer:
     """Gathers one task's items. ``counts`` has what was read, and what was passed over and why."""
 
-    def __init__(self, settings: Settings, plan: Plan, *, keyring: Keyring, now_ms: int) -> None:
+    def __init__(self, settings: Settings, plan: Plan, *, keyring: Keyring, now_ms: int, forgotten_ms: int = 0) -> None:
+        """The ledger's keys of before ``forgotten_ms`` were removed."""
         by_content = replace(settings, sink=replace(settings.sink, dedupe="content"))
         self._content_key = Identity(by_content, keyring).of_message
         self._batch = settings.batch
         self._by_message = settings.sink.dedupe == "message"
         self._bare = plan.is_bare
-        self._oldest_ms = 0 if plan.force else (now_ms // _DAY_MS - settings.sink.ledger_days) * _DAY_MS
+        kept_ms = (now_ms // _DAY_MS - settings.sink.ledger_days) * _DAY_MS
+        self._oldest_ms = 0 if plan.force else max(kept_ms, forgotten_ms)
         self.counts: Counter[str] = Counter()
 
     def batches(self, items: Iterable[Item]) -> Iterator[Batch]:

@@ -111,6 +111,7 @@ class _Running(Struct, frozen=True):
     """What a task has open."""
 
     steps: Steps
+    sink: PostgresSink
     masker: Masker
     keyring: Keyring
 
@@ -119,7 +120,11 @@ def _load(items: Iterable[Item], plan: Plan, environ: Mapping[str, str]) -> Resu
     settings, clock = plan.load_settings(), SystemClock()
     events = Events(log_writer(settings.log, clock=clock, stream=sys.stderr))
     with _opened(settings, environ) as running:
-        gatherer = Gatherer(settings, plan, keyring=running.keyring, now_ms=clock.now_ms())
+        now_ms, forgotten_ms = clock.now_ms(), 0
+        if not plan.force:
+            there = running.sink.remember()
+            now_ms, forgotten_ms = there.now_ms, there.forgotten_ms
+        gatherer = Gatherer(settings, plan, keyring=running.keyring, now_ms=now_ms, forgotten_ms=forgotten_ms)
         loading = _Loading(running, gatherer, clock=clock, events=events)
         for batch in gatherer.batches(items):
             loading.load(batch)
@@ -194,4 +199,4 @@ def _opened(settings: Settings, environ: Mapping[str, str]) -> Iterator[_Running
         unwrap = compile_unwrapper(settings, open_store=open_object_store)
         if unwrap is not None:
             opened.callback(unwrap.close)
-        yield _Running(Steps(compile_decoder(settings), masker, sink, vault, unwrap), masker, rings.tokens)
+        yield _Running(Steps(compile_decoder(settings), masker, sink, vault, unwrap), sink, masker, rings.tokens)

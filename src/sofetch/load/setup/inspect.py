@@ -112,11 +112,16 @@ NEEDED = {
     "sofetch.pipeline": ("SELECT", "INSERT"),
     "sofetch.ledger": ("SELECT", "INSERT"),
     "sofetch.ledger_content": ("SELECT", "INSERT"),
+    "sofetch.ledger_memory": ("SELECT",),
     "sofetch.quarantine": ("SELECT", "INSERT", "UPDATE"),
     "sofetch.key_fingerprint": ("SELECT", "INSERT"),
     "sofetch.drift": ("SELECT", "INSERT", "UPDATE"),
 }
-FUNCTIONS = ("sofetch.make_ledger_partitions(integer, integer)", "sofetch.drop_ledger_partitions(integer)")
+FUNCTIONS = (
+    "sofetch.make_ledger_partitions(integer, integer)",
+    "sofetch.ask_for_ledger(text, integer)",
+    "sofetch.drop_ledger_partitions(integer)",
+)
 
 
 # Of the quarantine a loader counts the attempts, and sees no body.
