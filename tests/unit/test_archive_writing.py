@@ -231,3 +231,29 @@ def test_what_is_kept_is_on_the_disk_before_it_is_answered_for(tmp_path: Path, m
     calls.clear()
     archive.keep([message(2)])
     assert calls == ["write", "file"]
+
+
+class _Stepped(FakeClock):
+    """A clock that somebody sets, back too."""
+
+    def __init__(self) -> None:
+        super().__init__(now_ms=NOON_MS)
+        self.off_ms = 0
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self.off_ms
+
+
+def test_a_clock_that_goes_back_over_the_hour_overwrites_nothing_and_stops_nothing(place: Place) -> None:
+    """By a second of NTP's, or by two days that somebody mistook: what is archived stays, and all of it is listed."""
+    clock = _Stepped()
+    archive, _ = writer(place, clock)
+    numbers = iter(range(1, 100))
+    for off_ms in (0, 3_600_000, 0, 3_600_000, -7_200_000, 0):
+        clock.off_ms = off_ms
+        archive.keep([message(next(numbers))])
+        archive.keep([message(next(numbers))])
+    archive.close()
+    assert sorted(archived(place)) == sorted(message(number).id for number in range(1, 13))
+    assert sum(made.messages for made in manifests(place)) == 12
+    assert findings(place) == []

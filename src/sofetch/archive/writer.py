@@ -38,8 +38,9 @@ class ArchiveWriter:
         self._key = key
         self._clock = clock
         self._events = events
-        started = datetime.fromtimestamp(clock.now_ms() / 1_000, tz=UTC).strftime("%Y%m%dT%H%M%SZ")
-        self._writer = f"{started}-{secrets.token_hex(4)}"
+        self._started = datetime.fromtimestamp(clock.now_ms() / 1_000, tz=UTC).strftime("%Y%m%dT%H%M%SZ")
+        self._writer = self._new_name()
+        self._latest = ""
         self._hour: _WritersHour | None = None
         self._told_unfinished = False
 
@@ -56,8 +57,7 @@ class ArchiveWriter:
         now_ms = self._clock.now_ms()
         self._turn(now_ms)
         if self._hour is None:
-            hour = Hour(hour_text(now_ms), self._settings.pipeline_name)
-            self._hour = _WritersHour(hour, self._writer, settings=self._settings, place=self._place, key=self._key)
+            self._hour = self._begin(hour_text(now_ms))
         self._hour.keep(messages, now_ms=now_ms)
         crash_point("after_archive")
         return True
@@ -77,6 +77,19 @@ class ArchiveWriter:
         except (ArchiveUnavailable, ArchiveRefused) as error:
             self._tell_unfinished(error)
         self._place.close()
+
+    def _begin(self, text: str) -> _WritersHour:
+        """An hour that is not later than all before was perhaps written to already, under the same names: a clock may
+        be set back. It gets a writer of its own.
+        """
+        if text <= self._latest:
+            self._writer = self._new_name()
+        self._latest = max(text, self._latest)
+        hour = Hour(text, self._settings.pipeline_name)
+        return _WritersHour(hour, self._writer, settings=self._settings, place=self._place, key=self._key)
+
+    def _new_name(self) -> str:
+        return f"{self._started}-{secrets.token_hex(4)}"
 
     def _turn(self, now_ms: int) -> None:
         if self._hour is not None and self._hour.hour.text != hour_text(now_ms):
