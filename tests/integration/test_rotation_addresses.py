@@ -12,6 +12,7 @@ from loading import gone, open_sink, query, row, settings_for
 from masking import K1, K2, cell_of, entry, ring
 from sofetch.errors import KeyringError, SinkRefused
 from sofetch.load.postgres import PostgresSink
+from sofetch.load.quarantine.replay import QuarantineReplay
 from sofetch.load.rotation.addresses import rotate_addresses
 from sofetch.load.rotation.kids import kids_in_use
 from sofetch.load.setup.schema import apply_schema
@@ -184,3 +185,23 @@ def test_keyring_without_the_first_key_of_the_tokens_is_refused_for_it_would_for
     with pytest.raises(KeyringError, match="lacks the first key"):
         start(database, ring(entry("k1", K1, "decrypt_only"), entry("k2", K2)), tokens)
     start(database, OLD, tokens).close()  # a worker that was not restarted yet
+
+
+def test_a_worker_that_lost_its_connection_before_the_rotation_loads_nothing_under_the_old_key(database: str) -> None:
+    """An outage, a frozen function: no session is there to be counted, and the old key is still in memory."""
+    load(database, range(5), OLD)
+    worker = start(database, OLD)
+    worker.close()  # as after an error
+    rotate(database)
+    with pytest.raises(KeyringError, match="columns of addresses are under another key"):
+        worker.load([row(*cells(7, OLD))], [])
+    assert rows(database) == [cells(n, NEW) for n in range(5)]
+
+
+def test_nothing_is_done_while_a_replay_runs_that_may_add_rows_under_the_old_key(database: str) -> None:
+    load(database, range(5), OLD)
+    gone(database)
+    replay = QuarantineReplay(SETTINGS, dsn=database)
+    with replay, pytest.raises(SinkRefused, match="while no worker runs, and 1 sessions"):
+        rotate_at_once(database)
+    assert rows(database) == [cells(n, OLD) for n in range(5)]

@@ -43,6 +43,7 @@ class PostgresSink:
     def __init__(self, settings: Settings, *, dsn: str) -> None:
         self._settings = settings
         self._dsn = dsn
+        self._fingerprints: Sequence[Fingerprint] = ()
         self._relied_on: Remembered | None = None
         self._session: _Session | None = None
         self._partitions_due = 0.0
@@ -53,21 +54,22 @@ class PostgresSink:
     def prepare(self, fingerprints: Sequence[Fingerprint]) -> None:
         """Connect, and refuse to start where anything is missing or the tokens' keys are not those of before.
 
-        Registers the pipeline and new fingerprints, and makes the ledger's partitions.
-        Raises SinkRefused, SinkUnavailable or KeyringError.
+        Registers the pipeline and new fingerprints, and makes the ledger's partitions. A connection that is made later
+        is held to the same keys. Raises SinkRefused, SinkUnavailable or KeyringError.
         """
+        self.close()
+        self._fingerprints = fingerprints
         try:
-            session = self._ready()
-            check_fingerprints(session.connection, fingerprints)
+            self._ready()
         except psycopg.Error as error:
             self.close()
             raise sink_error(error) from None
-        except BaseException:
-            self.close()
-            raise
 
     def load(self, records: Sequence[MaskedRecord], rejections: Sequence[SealedRejection]) -> list[LoadResult]:
-        """Commit rows, quarantine entries and their keys together; see ``ports.Sink.load``."""
+        """Commit rows, quarantine entries and their keys together; see ``ports.Sink.load``.
+
+        Raises KeyringError too, where the keys were rotated while there was no connection.
+        """
         if not records and not rejections:
             return []
         try:
@@ -108,7 +110,7 @@ class PostgresSink:
 
     def _ready(self) -> _Session:
         if self._session is None or self._session.connection.closed:
-            self._session = _open_session(self._settings, self._dsn)
+            self._session = _open_session(self._settings, self._dsn, self._fingerprints)
         if time.monotonic() >= self._partitions_due:
             kept = keep_partitions(self._session.connection, self._settings)
             wait_seconds = PARTITIONS_EVERY_SECONDS if kept else PARTITIONS_AGAIN_SECONDS
@@ -116,13 +118,15 @@ class PostgresSink:
         return self._session
 
 
-def _open_session(settings: Settings, dsn: str) -> _Session:
+def _open_session(settings: Settings, dsn: str, fingerprints: Sequence[Fingerprint]) -> _Session:
+    """With the keys looked at anew each time: while nobody was connected a rotation may have changed what is right."""
     connection = connect(dsn, settings.sink, pooled=settings.sink.pooled)
     try:
         require_version(connection)
         require_schema(connection)
         table = require_table(connection, settings)
         number = pipeline_id(connection, settings, table)
+        check_fingerprints(connection, fingerprints)
         return _Session(connection, settings, writer=row_writer(connection, settings, table), pipeline_id=number)
     except BaseException:
         connection.close()

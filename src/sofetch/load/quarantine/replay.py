@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 from uuid import UUID
 
 import psycopg
@@ -30,6 +30,9 @@ from sofetch.load.statements import statement
 from sofetch.load.table import require_table
 from sofetch.record import MaskedRecord, Private, Reason
 from sofetch.settings import Settings
+
+REPLAY_ROLE: Final = " replay"
+"""Ends the name of a replay's session."""
 
 MOST_SEARCHES = 20
 """How often poison is looked for in one batch. Each search but the first needs others to change the table meanwhile."""
@@ -84,7 +87,7 @@ class QuarantineReplay:
     def __init__(self, settings: Settings, *, dsn: str, dry_run: bool = False) -> None:
         self._settings = settings
         self._dry_run = dry_run
-        self._connection = connect(dsn, settings.sink, role=" replay")
+        self._connection = connect(dsn, settings.sink, role=REPLAY_ROLE)
         try:
             require_version(self._connection)
             require_schema(self._connection)
