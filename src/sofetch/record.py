@@ -6,6 +6,7 @@ module of the project. Everything here that can hold a personal value hides it f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -21,6 +22,12 @@ _NEVER_PICKLED = "holds personal data and is never pickled"
 TRACE_HEADER: Final = "AWSTraceHeader"
 """Where SQS keeps the trace that a message was sent in; asked for where traces are, and then among its attributes."""
 
+FIRST_KEY_ATTRIBUTE: Final = "sofetch.first_key"
+"""Message attribute of our own redrive, 32 hex digits: the ledger key of the first delivery, which had another id."""
+
+FIRST_KEY: Final = re.compile(r"[0-9a-f]{32}")
+"""What it holds: 48 bits of the time of sending, in ms, and 80 of the id."""
+
 Scalar = str | int | float | bool | Decimal | None
 """A personal value in the clear, as it stood in the JSON; what a mask takes."""
 
@@ -30,6 +37,17 @@ Cell = str | int | bool | Decimal | datetime | date | UUID | Address | bytes | N
 """What goes into one column of one row. ``bytes`` is the UTF-8 text of a JSON document (for ``jsonb``)."""
 
 Value = Scalar | Cell
+
+
+def first_sent_ms(sent_ms: int | None, attributes: Mapping[str, str]) -> int | None:
+    """When a message that was sent at ``sent_ms`` was sent first, where our redrive sent it again.
+
+    Never later than ``sent_ms``: anybody may write an attribute, and nobody is to be the newest for ever.
+    """
+    first = attributes.get(FIRST_KEY_ATTRIBUTE)
+    if first is None or sent_ms is None or not FIRST_KEY.fullmatch(first):
+        return sent_ms
+    return min(int(first[:12], 16) or sent_ms, sent_ms)
 
 
 class Reason(StrEnum):

@@ -24,10 +24,9 @@ from sofetch.load.quarantine.replay import HeldEntry, QuarantineReplay, Remade, 
 from sofetch.load.quarantine.selection import Selection
 from sofetch.load.vault.store import VaultStore
 from sofetch.mask import Keyring, Masker, compile_masker, unseal
-from sofetch.mask.identity import FIRST_KEY_ATTRIBUTE
 from sofetch.pipeline import transform
 from sofetch.ports import Vault
-from sofetch.record import Decoded, MaskedRecord, Message, Rejection
+from sofetch.record import FIRST_KEY_ATTRIBUTE, Decoded, MaskedRecord, Message, Rejection
 from sofetch.settings import Settings
 from sofetch.source import open_object_store
 from sofetch.unwrapping import Unwrapper, compile_unwrapper

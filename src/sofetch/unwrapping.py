@@ -28,9 +28,9 @@ from sofetch.decode.unwrap import (
     split_lines,
 )
 from sofetch.errors import SofetchError, place_of
-from sofetch.mask.identity import FIRST_KEY_ATTRIBUTE, line_key
+from sofetch.mask.identity import line_key
 from sofetch.ports import ObjectStore, ObjectStream
-from sofetch.record import Breakage, Message, ObjectRef, Opened, Reason, Rejection
+from sofetch.record import FIRST_KEY_ATTRIBUTE, Breakage, Message, ObjectRef, Opened, Reason, Rejection
 from sofetch.settings import Settings, UnwrapSettings
 
 SYSTEMATIC: Final = 10

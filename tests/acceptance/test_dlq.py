@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sofetch.mask import ledger_key
-from sofetch.mask.identity import FIRST_KEY_ATTRIBUTE
+from sofetch.record import FIRST_KEY_ATTRIBUTE
 from sofetch.settings import SourceSettings
 from sofetch.source.control import QueueControl
 from sofetch.source.redrive import Redrive, Redriven, Wanted

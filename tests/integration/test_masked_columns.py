@@ -12,8 +12,7 @@ from masking import message, ring
 from sofetch.load.setup.inspect import check_sink
 from sofetch.load.setup.schema import apply_schema
 from sofetch.mask import compile_masker, reveal
-from sofetch.mask.identity import FIRST_KEY_ATTRIBUTE
-from sofetch.record import Record
+from sofetch.record import FIRST_KEY_ATTRIBUTE, Record
 from sofetch.settings import MasksSettings, Settings
 
 SIDE_BY_SIDE = settings_for(

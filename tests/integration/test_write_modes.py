@@ -10,18 +10,23 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
+from msgspec import structs
 from psycopg.conninfo import make_conninfo
 
 from loading import gone, names_of, open_sink, query, row, settings_for
 from masking import K1, K2, cell_of, entry, ring
+from sofetch.decode import compile_decoder
 from sofetch.errors import SinkRefused
 from sofetch.load.postgres import PostgresSink
 from sofetch.load.rotation.tokens import rotate_table
 from sofetch.load.setup.inspect import check_sink
 from sofetch.load.setup.roles import sink_roles
 from sofetch.load.setup.schema import apply_schema, plan_schema
-from sofetch.mask import Keyring, Keyrings
+from sofetch.mask import Keyring, Keyrings, compile_masker, ledger_key
 from sofetch.mask.upgrade import compile_upgrades
+from sofetch.pipeline import Steps, process
+from sofetch.record import FIRST_KEY_ATTRIBUTE
+from sofetch.source.transport import RawMessage
 from writing import EPOCH, Sent, found, profiles
 
 
@@ -178,3 +183,20 @@ def test_a_second_row_of_an_identity_stops_the_rotation_with_words(database: str
         query(database, "INSERT INTO people VALUES (%s, now())", cell_of("ann", keyring, domain="who"))
     with pytest.raises(SinkRefused, match="same identity under two keys"):
         rotate_table(settings, compile_upgrades(settings, Keyrings(new)), dsn=database)
+
+
+def test_an_old_message_that_is_redriven_does_not_replace_what_is_newer(database: str) -> None:
+    """It is sent again now; what it says is as old as it was."""
+    settings = profiles("upsert")
+    first = RawMessage(id="old", receipt_handle="r", body=BODY % b"old", sent_ms=1_795_000_000_000)
+    key = ledger_key(first.message(queue="q", received_ms=0)).hex()
+    newer = RawMessage(id="newer", receipt_handle="r", body=BODY % b"newer", sent_ms=1_795_000_100_000)
+    redriven = structs.replace(first, id="again", sent_ms=1_795_000_200_000, attributes={FIRST_KEY_ATTRIBUTE: key})
+    with open_sink(settings, database) as sink:
+        steps = Steps(compile_decoder(settings), compile_masker(settings, ring()), sink)
+        for raw in (newer, redriven):
+            process([raw.message(queue="q", received_ms=0)], steps)
+    assert query(database, "SELECT state FROM profiles") == [("newer",)]
+
+
+BODY = b'{"user_id": "u", "state": "%s"}'

@@ -17,8 +17,8 @@ from sofetch.archive.reading import hours
 from sofetch.backfill import DAY_MS, Memory, archived, gathered, selected
 from sofetch.errors import ConfigError
 from sofetch.load.remembering import Remembered
-from sofetch.mask.identity import FIRST_KEY_ATTRIBUTE, ledger_key
-from sofetch.record import Message
+from sofetch.mask.identity import ledger_key
+from sofetch.record import FIRST_KEY_ATTRIBUTE, Message
 from sofetch.settings import BatchSettings
 from sofetch.source.jsonl import LinesFile
 from sofetch.testing import FakeClock

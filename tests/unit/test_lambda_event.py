@@ -11,8 +11,8 @@ import pytest
 from lambda_runtime.events import damaged, event, fifo_record, record, with_attribute
 from sofetch.aws_lambda.event import failures_of, messages_of, sort
 from sofetch.errors import EventError
-from sofetch.mask.identity import FIRST_KEY_ATTRIBUTE, ledger_key
-from sofetch.record import Message
+from sofetch.mask.identity import ledger_key
+from sofetch.record import FIRST_KEY_ATTRIBUTE, Message
 from sofetch.source.boto import parse_messages
 from sofetch.source.transport import RawMessage
 

@@ -14,8 +14,8 @@ import pytest
 
 from masking import ring, settings
 from sofetch.errors import ConfigError
-from sofetch.mask.identity import FIRST_KEY_ATTRIBUTE, ledger_key
-from sofetch.record import Message, Reason, Rejection
+from sofetch.mask.identity import ledger_key
+from sofetch.record import FIRST_KEY_ATTRIBUTE, Message, Reason, Rejection
 from sofetch.settings import ColumnSettings, Settings
 from sofetch.spark.batches import Batch, Gatherer
 from sofetch.spark.command import plan_of

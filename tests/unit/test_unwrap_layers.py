@@ -21,8 +21,7 @@ from sofetch.decode.unwrap import (
     pointed_object,
     split_lines,
 )
-from sofetch.mask.identity import FIRST_KEY_ATTRIBUTE
-from sofetch.record import Message, Reason
+from sofetch.record import FIRST_KEY_ATTRIBUTE, Message, Reason
 from wrapping import (
     OLD_POINTER_CLASS,
     S3_TEST_EVENT,

@@ -127,7 +127,8 @@ def redrive(
 
     Exit code 5 if some message could not be sent.
     """
-    from sofetch.mask.identity import FIRST_KEY_ATTRIBUTE, ledger_key
+    from sofetch.mask.identity import ledger_key
+    from sofetch.record import FIRST_KEY_ATTRIBUTE
     from sofetch.source.redrive import Redrive, Wanted
 
     if rate is not None and not isfinite(rate):  # a range lets nan and inf through

@@ -20,13 +20,11 @@ from uuid import UUID
 from sofetch.errors import ConfigError
 from sofetch.mask.keyring import Keyring
 from sofetch.mask.primitives import KEY_BYTES, Hash, keyed_hash
-from sofetch.record import Message, ObjectRef, Record, Value
+from sofetch.record import FIRST_KEY, FIRST_KEY_ATTRIBUTE, Message, ObjectRef, Record, Value
 from sofetch.settings import ColumnSettings, Settings
 
 LEDGER_SCHEME: Final = "ledger"
 LEDGER_KEY_BYTES: Final = 16
-FIRST_KEY_ATTRIBUTE: Final = "sofetch.first_key"
-"""Message attribute of our own redrive, 32 hex digits: the ledger key of the first delivery, which had another id."""
 
 
 class Identity:
@@ -56,7 +54,7 @@ def ledger_key(message: Message) -> bytes:
     time has zeros there. An id that is no UUID is hashed first. A redrive of ours carries the first key along.
     """
     first = message.attributes.get(FIRST_KEY_ATTRIBUTE)
-    if first is not None and _KEY_HEX.fullmatch(first):
+    if first is not None and FIRST_KEY.fullmatch(first):
         return bytes.fromhex(first)
     sent_ms = min(max(message.sent_ms or 0, 0), _MAX_48_BITS)
     return sent_ms.to_bytes(6, "big") + _message_id_bits(message.id)
@@ -80,7 +78,6 @@ def encode_values(values: Iterable[Value]) -> bytes:
     return b"".join(parts)
 
 
-_KEY_HEX: Final = re.compile(r"[0-9a-f]{32}")
 _UUID_TEXT: Final = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _UUID_LENGTH: Final = 36
 _MAX_48_BITS: Final = 2**48 - 1

@@ -15,8 +15,7 @@ from typing import Final, assert_never
 from sofetch.decode.unfit import Unfit
 from sofetch.decode.unwrap import Line, TooLong, inflated, is_gzip, split_lines
 from sofetch.errors import ConfigError
-from sofetch.mask.identity import FIRST_KEY_ATTRIBUTE
-from sofetch.record import Message
+from sofetch.record import FIRST_KEY_ATTRIBUTE, Message
 
 _PIECE_BYTES: Final = 65_536
 _NO_TIME: Final = bytes(6)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import msgspec
 
-from sofetch.record import Message, Private
+from sofetch.record import Message, Private, first_sent_ms
 
 if TYPE_CHECKING:
     from sofetch.source.flight import Flight
@@ -57,12 +57,16 @@ class RawMessage(Private, frozen=True, kw_only=True):
         return int(number) if number.isdecimal() and len(number) <= _LONGEST_SEQUENCE_NUMBER else 0
 
     def message(self, *, queue: str, received_ms: int) -> Message:
-        """The message as the pipeline takes it: without the receipt handle, which stays in the source."""
+        """The message as the pipeline takes it: without the receipt handle, which stays in the source.
+
+        One that our redrive sent again counts as sent when it first was: its row is that of the first delivery, and an
+        upsert does not take it for news.
+        """
         return Message(
             id=self.id,
             body=self.body,
             queue=queue,
-            sent_ms=self.sent_ms,
+            sent_ms=first_sent_ms(self.sent_ms, self.attributes),
             received_ms=received_ms,
             receive_count=self.receive_count,
             group_id=self.group_id,

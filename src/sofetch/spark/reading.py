@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from sofetch.record import Message, Private, Reason, Rejection
+from sofetch.record import Message, Private, Reason, Rejection, first_sent_ms
 from sofetch.spark.plan import BODY, ID, SENT, Plan
 
 Item = Message | Rejection
@@ -75,7 +75,7 @@ def _from_envelope(line: bytes, queue: str, now_ms: int) -> Item:
         id=envelope.id,
         body=body,
         queue=queue,
-        sent_ms=envelope.sent_ms,
+        sent_ms=first_sent_ms(envelope.sent_ms, envelope.attributes),
         received_ms=now_ms,
         receive_count=max(envelope.receive_count, 1),
         group_id=envelope.group_id,
