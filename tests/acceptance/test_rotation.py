@@ -171,3 +171,14 @@ def test_the_whole_way_by_the_commands(world: World) -> None:
     assert "a step of the tokens' chain" in refused.stderr
     assert "rows under it" not in refused.stderr
     assert_nothing_in_the_clear(world)
+
+
+def test_workers_run_with_a_ring_of_which_a_key_was_destroyed_by_the_book(world: World) -> None:
+    """With one process, and as one of several."""
+    spent = {"kid": "k0", "status": "destroyed"}
+    ring = {"SOFETCH_KEYRING": json.dumps({"keys": [spent, *json.loads(KEYRING)["keys"]]})}
+    world.send([made_up(1)])
+    assert world.drain(environ=ring)["loaded"] == 1
+    world.send([made_up(2)])
+    done = world.sofetch("run", "--drain", "--processes", "2", "--json", environ=ring)
+    assert (done.returncode, json.loads(done.stdout)["loaded"]) == (0, 1), done.stderr

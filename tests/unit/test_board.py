@@ -153,6 +153,9 @@ def test_prometheus_reads_each_sample_by_pipeline_and_those_of_the_process_once(
     assert all("pipeline" in dict(labels) for name, labels in by_name if name.startswith("sofetch_batch"))
 
 
+DESTROYED = {"kid": "k1", "status": "destroyed"}
+
+
 def marked(environ: dict[str, str], table: str = "a") -> bytes:
     return mark_of(settings_for([{"name": "id", "mask": "token"}], table=table), environ=environ)
 
@@ -167,6 +170,8 @@ def test_a_mark_tells_keys_their_order_and_connections_apart_and_nothing_else() 
         dsn | {"SOFETCH_KEYRING": ring_text(entry("k9"))},
         dsn | {"SOFETCH_KEYRING": ring_text(entry(), second)},
         dsn | {"SOFETCH_KEYRING": ring_text(entry(status="active"), entry("k2", bytes(range(32, 64))))},
+        dsn | {"SOFETCH_KEYRING": ring_text(entry(status="decrypt_only"), entry("k2", bytes(range(32, 64))))},
+        dsn | {"SOFETCH_KEYRING": ring_text(DESTROYED, entry("k2", bytes(range(32, 64))))},
     ]
     assert len({marked(state) for state in states}) == len(states)
     assert marked(one) == marked(dict(one)) == marked(one | {"OTHER": "x"})

@@ -130,9 +130,9 @@ def mark_of(settings: Settings, *, environ: Mapping[str, str]) -> bytes:
     rings, recovery = load_keyrings(settings.keys, environ=environ), load_recovery_public_key(settings.vault)
     compile_masker(settings, rings, recovery=recovery)
     keys = (*rings.tokens.keys, *rings.reversible.keys)
-    parts = [key.fingerprint(scheme="h1", domain="").fingerprint for key in keys]
-    parts += [key.kid.encode() for key in keys]
-    parts.append(f"{rings.tokens.primary.kid} {rings.reversible.primary.kid}".encode())
+    # A destroyed key has nothing to tell it by; the status of a key decides which tokens are made.
+    parts = [key.fingerprint(scheme="h1", domain="").fingerprint for key in keys if key.status != "destroyed"]
+    parts += [f"{key.kid} {key.status}".encode() for key in keys]
     parts.append(resolve_dsn(settings.sink, environ=environ).encode())
     if settings.keeps_values:
         parts.append(resolve_vault_dsn(settings, environ=environ).encode())
