@@ -138,7 +138,21 @@ def test_a_visibility_shorter_than_the_batch_window_is_a_warning() -> None:
     [("[]", 1), ('["item", "item"]', 1), ('["itm", "x"]', 2), ('["item"]', 0), ('"content"', 0)],
 )
 def test_dedupe_names_columns_that_there_are(dedupe: str, found: int) -> None:
-    assert codes(lint(sink=f"dedupe = {dedupe}")) == ["bad_dedupe"] * found
+    assert codes(lint(sink=f"dedupe = {dedupe}", column="required = true")) == ["bad_dedupe"] * found
+
+
+def test_dedupe_refuses_the_time_of_receipt_which_is_another_at_each_delivery() -> None:
+    received = 'name = "item"\ntype = "timestamp"\nvalue = "receive_time"'
+    [finding] = lint(sink='dedupe = ["item"]', column=received)
+    assert (finding.code, finding.severity, finding.where) == ("bad_dedupe", "error", "sofetch.toml:6")
+    assert codes(lint(sink='dedupe = ["item"]', column=received.replace("receive", "sent"))) == []
+
+
+@pytest.mark.parametrize(("column", "found"), [("", 1), ("required = true", 0), ('default = "none"', 0)])
+def test_dedupe_warns_of_a_column_that_may_be_missing_for_those_messages_count_as_one(column: str, found: int) -> None:
+    findings = lint(sink='dedupe = ["item"]', column=column)
+    assert codes(findings) == ["dedupe_nullable"] * found
+    assert {finding.severity for finding in findings} <= {"warning"}
 
 
 def test_a_column_named_twice_is_found_at_the_second_and_says_where_the_first_is() -> None:

@@ -28,6 +28,7 @@ _PASSWORD_WORD = re.compile(r"(?:^|\s)(?:ssl)?password\s*=", re.IGNORECASE)
 _URI_PASSWORD = re.compile(r"^[a-z]+://[^@]*:[^@]+@", re.IGNORECASE)  # also one with an unescaped / or ? in it
 _IN_THE_CLEAR = re.compile(r"(?:^|[\s?&])sslmode\s*=\s*'?(disable|allow|prefer)\b")
 _QUEUE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo")
+_NEVER_MISSING = frozenset({"message_id", "queue", "sent_time", "sent_date"})
 _OWN_SCHEMAS = frozenset({"sofetch", "pg_catalog", "information_schema"})
 
 
@@ -212,7 +213,7 @@ def _check_dedupe(draft: Draft, report: Report) -> None:
     if not dedupe:
         hint = 'name columns, or write dedupe = "message" or "content"'
         report.error("bad_dedupe", sink.at("dedupe"), "`dedupe` names no column", hint=hint)
-    names = {name for name, _ in _named(draft.columns)}
+    names = dict(_named(draft.columns))
     for index, name in enumerate(dedupe):
         path = (*sink.at("dedupe"), index)
         if name not in names:
@@ -220,8 +221,22 @@ def _check_dedupe(draft: Draft, report: Report) -> None:
             report.error("bad_dedupe", path, f"`dedupe` names {shown(name)}, and there is no such column", hint=hint)
         elif name in dedupe[:index]:
             report.error("bad_dedupe", path, f"`dedupe` names {shown(name)} twice", hint="once is enough")
-        else:
-            names_collecting(draft, name, path, report)
+        elif not names_collecting(draft, name, path, report):
+            _check_identifying(names[name], path, report)
+
+
+def _check_identifying(part: Part, path: Path, report: Report) -> None:
+    """Whether a column can say what is the same message."""
+    column = as_settings(part)
+    if column is None:
+        return
+    if column.value == "receive_time":
+        what = f"`dedupe` names {title(part)}, which is another at each delivery: what comes twice would load twice"
+        report.error("bad_dedupe", path, what, hint="take it out; `sent_time` is the same at every delivery")
+    elif not column.required and column.default is None and column.value not in _NEVER_MISSING:
+        what = f"`dedupe` names {title(part)}, which may be missing: messages that lack it count as the same in it"
+        hint = "set required = true for it: what lacks it goes to quarantine, and is not taken for a duplicate"
+        report.warning("dedupe_nullable", path, what, hint=hint)
 
 
 def _check_domains(columns: list[Part], report: Report) -> None:
