@@ -115,20 +115,25 @@ class Unwrapper:
 
     def is_whole(self, message: Message) -> bool:
         """Whether the message names objects of many records; a line that came out of one does not."""
-        return self._fetched == "s3_objects" and _PART.fullmatch(message.id) is None
+        return self._fetched == "s3_objects" and not self._is_line(message)
 
     def close(self) -> None:
         """Give back the connections to S3. Idempotent."""
         if self._store is not None:
             self._store.close()
 
+    def _is_line(self, message: Message) -> bool:
+        return self._fetched == "s3_objects" and _PART.fullmatch(message.id) is not None
+
     def _outside(self, messages: Sequence[Message], filling: _Filling) -> list[Message]:
-        """The messages without the layers round what is fetched. What the program itself breaks on is rejected."""
+        """The messages without the layers round what is fetched. What the program itself breaks on is rejected. A line
+        that came out of an object before, and is replayed, has none round it.
+        """
         opened: list[Message] = []
         broken: list[Exception] = []
         for message in messages:
             try:
-                opened.append(self._outer(message))
+                opened.append(message if self._is_line(message) else self._outer(message))
             except Unfit as unfit:
                 filling.reject(message, unfit.reason)
             except (SofetchError, MemoryError):

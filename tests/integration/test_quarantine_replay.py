@@ -335,17 +335,20 @@ def test_a_message_in_an_envelope_is_replayed_out_of_it(dsn: str) -> None:
     assert (mended.loaded, mended.remaining) == (1, 0)
 
 
-def test_a_line_of_an_object_is_replayed_and_its_event_is_not(dsn: str) -> None:
-    settings, store = in_envelope(strict(), "s3_objects"), MemoryObjectStore()
+@pytest.mark.parametrize("layers", [("s3_objects",), ("sns", "s3_objects")])
+def test_a_line_of_an_object_is_replayed_and_its_event_is_not(dsn: str, layers: tuple[UnwrapLayer, ...]) -> None:
+    """A line stands by itself: what was round the event that named it is not round the line."""
+    settings, store = in_envelope(strict(), *layers), MemoryObjectStore()
     store.put("logs", "a", b"\n".join([message(1).body, message(2, locale="de").body]), stored_ms=SENT_MS)
-    event = msgspec.structs.replace(message(3), body=s3_event(("logs", "a"), ("logs", "gone")))
+    named = s3_event(("logs", "a"), ("logs", "gone"))
+    event = msgspec.structs.replace(message(3), body=sns(named.decode()) if "sns" in layers else named)
     [outcome] = delivered_in_envelopes(settings, dsn, [event], store).outcomes
     assert isinstance(outcome, Expanded)
     assert (outcome.loaded, sum(outcome.quarantined.values())) == (1, 2)
-    done = replayed(in_envelope(lax(), "s3_objects"), dsn)
+    done = replayed(in_envelope(lax(), *layers), dsn)
     assert (done.loaded, dict(done.refused), done.remaining) == (1, {Fault(Reason.OBJECT_MISSING): 1}, 1)
     assert sorted(row[0] for row in rows(dsn)) == ["user-1", "user-2"]
-    [again] = delivered_in_envelopes(in_envelope(lax(), "s3_objects"), dsn, [event], store).outcomes
+    [again] = delivered_in_envelopes(in_envelope(lax(), *layers), dsn, [event], store).outcomes
     assert isinstance(again, Expanded)
     assert (again.loaded, again.duplicates) == (0, 2)
     assert len(rows(dsn)) == 2
