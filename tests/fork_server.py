@@ -177,7 +177,10 @@ def _open_streams() -> None:
 if __name__ == "__main__":
     on_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests; their end is this server's
     import_program()
-    asked = Server(socket.socket(fileno=int(sys.argv[1]))).serve()
+    control = socket.socket(fileno=int(sys.argv[1]))
+    with suppress(BrokenPipeError):  # nobody asks any more
+        control.send(b"ready")
+    asked = Server(control).serve()
     if asked is not None:
         signal.signal(signal.SIGINT, on_interrupt)
         become(asked)

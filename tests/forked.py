@@ -28,6 +28,7 @@ FRESH = os.environ.get("TESTS_FRESH") == "1" or not hasattr(os, "pidfd_open")
 """Whether each command gets a new interpreter; without Linux' pidfds it does, too."""
 
 _PROGRAM = Path(__file__).with_name("fork_server.py")
+_START_SECONDS = 600
 # Read when an interpreter or a library starts. Commands for which these differ have no server in common.
 _READ_AT_START = ("PYTHON", "PSYCOPG_", "LC_", "LANG", "TZ", "LD_", "OPENSSL_", "MALLOC_")
 
@@ -62,6 +63,8 @@ class Forking:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._starting = threading.Lock()
+        self._is_ready = False
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, _PROGRAM, str(theirs.fileno())],
@@ -73,6 +76,7 @@ class Forking:
 
     def run(self, command: Command, *, stdin: str, timeout_seconds: float) -> subprocess.CompletedProcess[str]:
         """A command to its end."""
+        self._await_ready()
         line = _line(command.module, command.arguments)
         (read_in, feed), (out, write_out), (err, write_err) = _pipe(), _pipe(), _pipe()
         report, theirs = socket.socketpair()
@@ -90,6 +94,20 @@ class Forking:
                 _code(report)
                 raise subprocess.TimeoutExpired(line, timeout_seconds, stdout.result(), stderr.result()) from None
             return subprocess.CompletedProcess(line, code, stdout.result(), stderr.result())
+
+    def _await_ready(self) -> None:
+        """The server imports everything first. That is not part of a command's time: on a loaded machine it takes more
+        than some commands have.
+        """
+        with self._starting:
+            if self._is_ready:
+                return
+            self._control.settimeout(_START_SECONDS)
+            told = self._control.recv(16)
+            self._control.settimeout(None)
+            if not told:
+                raise RuntimeError("the fork server did not start; its standard error says why")
+            self._is_ready = True
 
     def _send(self, command: Command, descriptors: list[int]) -> None:
         told = json.dumps(asdict(command)).encode()
