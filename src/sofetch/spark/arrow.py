@@ -59,16 +59,17 @@ class Masking:
         import pyarrow
 
         masked = mask(_items(batches, self._plan), self._plan, environ=os.environ)
-        while (cells := _next(masked)) is not None:
-            yield pyarrow.RecordBatch.from_pydict(cells, schema=_schema(pyarrow, self._plan))
+        made = (pyarrow.RecordBatch.from_pydict(cells, schema=_schema(pyarrow, self._plan)) for cells in masked)
+        while (batch := _next(made)) is not None:
+            yield batch
 
 
-def _next(masked: Iterator[Any]) -> Any:
+def _next(made: Iterator[Any]) -> Any:
     """What comes next, None at the end. An error is let out without its text, unless it is ours."""
     found: list[Any] = []
 
     def work() -> Result:
-        found.append(next(masked, None))
+        found.append(next(made, None))
         return Result()
 
     failure = task.guarded(work).failure

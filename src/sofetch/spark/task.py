@@ -52,11 +52,13 @@ def load(items: Iterable[Item], plan: Plan, *, environ: Mapping[str, str]) -> Re
 
     Raises SofetchError for what another attempt may mend: Spark makes one.
     """
-    iterator = iter(items)
-    first = next(iterator, None)
-    if first is None:
-        return Result()  # nothing to connect for
-    return guarded(lambda: _load(chain([first], iterator), plan, environ))
+
+    def load_them() -> Result:
+        iterator = iter(items)
+        first = next(iterator, None)  # what is read here may break, too
+        return Result() if first is None else _load(chain([first], iterator), plan, environ)  # nothing to connect for
+
+    return guarded(load_them)
 
 
 def check(plan: Plan, *, environ: Mapping[str, str]) -> Result:
