@@ -72,6 +72,22 @@ def page(address: str, path: str) -> tuple[int, str]:
             return error.code, error.read().decode()
 
 
+@pytest.mark.parametrize("options", [(), ("--processes", "2")], ids=["one", "processes"])
+def test_a_configuration_that_cannot_be_used_is_told_as_every_failure_is(
+    world: World, options: tuple[str, ...]
+) -> None:
+    """Alarms count lines of the log whose event is `failed`; a person in front of a terminal reads text."""
+    text = (world.folder / "sofetch.toml").read_text()
+    (world.folder / "sofetch.toml").write_text(text + "\n[batch]\nmax_mesages = 5\n")
+    started = world.sofetch("run", *options)
+    [line] = started.stderr.splitlines()
+    told = json.loads(line)
+    assert (told["event"], told["code"], started.returncode) == ("failed", "config_invalid", 2)
+    assert "max_mesages" in told["what"]
+    pretty = world.sofetch("run", *options, environ={"SOFETCH_LOG_FORMAT": "pretty"})
+    assert (pretty.stderr.partition(" ")[0], pretty.returncode) == ("error:", 2)
+
+
 def test_a_start_without_a_database_waits_and_says_so_and_then_loads(breakable: World, own_postgres: Embedded) -> None:
     breakable.send([made_up(number) for number in range(20)])
     own_postgres.stop_postgres()

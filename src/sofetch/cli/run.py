@@ -12,7 +12,7 @@ import click
 from sofetch.allocator import give_large_blocks_back
 from sofetch.cli.frame import KEY_ENV, OVERRIDE_ENV, QUEUE_ENV, SINK_ENV, Frame, command
 from sofetch.cli.run_reload import ONE, planned_one, read_one, rehearsal
-from sofetch.cli.run_shown import shown, told_as_event, wants_panel
+from sofetch.cli.run_shown import refusal_told, shown, told_as_event, wants_panel
 from sofetch.cli.run_summary import show_summary
 from sofetch.cli.run_supervised import configured_for, relayed, supervised
 from sofetch.errors import ExitCode
@@ -92,7 +92,8 @@ def run(
     if processes == 1:  # a supervisor holds no message
         give_large_blocks_back()
     if relay_to is None:
-        configured = frame.pipelines(names)
+        with refusal_told(frame):
+            configured = frame.pipelines(names)
     else:
         configured = configured_for(frame, names, relay_to=relay_to, several=several)
     if configured.several or several:

@@ -5,6 +5,7 @@ Owns the order in which the two are set up, and how an error becomes the last li
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
@@ -99,6 +100,32 @@ def told_as_event(frame: Frame, log: LogSettings, events: Events, *, relayed: bo
             raise
         code = error.exit_code if isinstance(error, SofetchError) else ExitCode.UNEXPECTED
         raise click.exceptions.Exit(code) from None
+
+
+@contextmanager
+def refusal_told(frame: Frame) -> Iterator[None]:
+    """The same before there is a log: a configuration that cannot be used is told as a worker's failure is.
+
+    Whoever counts those in the log (an alarm, a collector) is to find this one as well. Its format is what the
+    environment says of it, for the file may be what is wrong.
+    """
+    from sofetch.clock import SystemClock
+    from sofetch.events import Events, Failed
+    from sofetch.log import log_writer
+    from sofetch.settings import LogSettings
+
+    try:
+        yield
+    except SofetchError as error:
+        asked = os.environ.get("SOFETCH_LOG_FORMAT")
+        log = LogSettings(format="json" if asked == "json" else "pretty" if asked == "pretty" else "auto")
+        if _pretty(log):
+            raise
+        events = Events(log_writer(log, clock=SystemClock(), stream=sys.stderr))
+        events.emit(Failed(code=error.code, what=error.what, hint=error.hint))
+        if frame.json:
+            raise
+        raise click.exceptions.Exit(error.exit_code) from None
 
 
 def _pretty(log: LogSettings) -> bool:
