@@ -120,6 +120,12 @@ def test_the_database_outlives_a_zone_a_full_disk_and_a_slip() -> None:
     assert LAMBDA["Resources"]["Database"]["DeletionPolicy"] == "Snapshot"
 
 
+def test_the_storage_has_grown_before_people_are_told_that_it_runs_out() -> None:
+    """RDS lets it grow once less than a tenth of it is free."""
+    alarm = resources(LAMBDA, "AWS::CloudWatch::Alarm")["DatabaseStorageAlarm"]
+    assert LAMBDA["Parameters"]["StorageGiB"]["MinValue"] * 2**30 / 10 > alarm["Threshold"]
+
+
 def test_the_database_is_encrypted_private_and_keeps_values_out_of_its_log() -> None:
     database = _only(LAMBDA, "AWS::RDS::DBInstance")
     assert database["StorageEncrypted"] is True
