@@ -11,6 +11,7 @@ from psycopg.conninfo import make_conninfo
 from loading import LOGINS, count, lasting_day, login_rows, logins, names_of, open_sink, query, rejection, settings_for
 from sofetch.errors import KeyringError, SinkRefused
 from sofetch.load.postgres import PostgresSink
+from sofetch.load.reconciling import LedgerReader
 from sofetch.load.setup.inspect import grants
 from sofetch.load.setup.schema import apply_schema
 from sofetch.settings import Settings
@@ -125,7 +126,17 @@ def test_a_missing_privilege_needs_a_person_and_loads_nothing(database: str, loa
         sink.load(login_rows(2), [])
     sink.close()
     assert caught.value.sqlstate == "42501"
+    assert "schema --roles" in caught.value.hint  # `check` says this too: it must not say to run `check`
     assert count(database, "user_logins") == count(database, "sofetch.ledger") == 0
+
+
+@pytest.mark.parametrize("revoke", ["USAGE ON SCHEMA sofetch", "SELECT ON sofetch.pipeline"])
+def test_a_missing_privilege_is_no_fault_of_sofetch_to_who_verifies(database: str, loader: str, revoke: str) -> None:
+    role = make_conninfo(loader).partition("user=")[2].split()[0]
+    query(database, f"REVOKE {revoke} FROM {role}")
+    with pytest.raises(SinkRefused) as caught:
+        LedgerReader(logins(), dsn=loader)
+    assert caught.value.sqlstate == "42501"
 
 
 def test_the_loader_may_not_use_the_partition_functions_to_reach_anything_else(database: str, loader: str) -> None:

@@ -38,6 +38,9 @@ class LedgerReader:
             self._connection.read_only = True
             require_schema(self._connection)
             self._pipeline_id = self._number_of(settings.pipeline_name)
+        except psycopg.Error as error:
+            self._connection.close()
+            raise sink_error(error) from None
         except BaseException:
             self._connection.close()
             raise
@@ -89,8 +92,5 @@ class LedgerReader:
             raise sink_error(error) from None
 
     def _number_of(self, pipeline: str) -> int | None:
-        try:
-            row = self._connection.execute("SELECT id FROM sofetch.pipeline WHERE name = %s", [pipeline]).fetchone()
-        except psycopg.Error as error:
-            raise sink_error(error) from None
+        row = self._connection.execute("SELECT id FROM sofetch.pipeline WHERE name = %s", [pipeline]).fetchone()
         return None if row is None else int(row[0])
