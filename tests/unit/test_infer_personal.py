@@ -21,7 +21,7 @@ from sofetch.detect.personal import Personal, is_personal_key, personal_by_form,
         ("dob, birthDate, date_of_birth, birthday", personal.BIRTH),
         ("lat, location.lng, longitude, coordinates, gps", personal.PLACE),
         ("zip, postcode, postal_code", personal.POSTCODE),
-        ("address, street, user.address, billing_address", personal.ADDRESS),
+        ("address, street, user.address, billing_address, ship_addr, addr.line1, addr_l2", personal.ADDRESS),
         ("name, first_name, lastName, user.name, customerName, surname, vorname, names", personal.PERSON),
         ("password, api_key, user.accessToken, cvv, jwt, session_token", personal.SECRET),
         (
@@ -67,12 +67,12 @@ def test_whoever_plays_a_part_has_a_personal_name_and_login() -> None:
 
 
 def test_a_name_in_a_wrapper_is_as_personal_as_without() -> None:
-    names = "name, after.name, before.name, payload.data.name"
+    names = "name, after.name, before.name, payload.data.name, name.first, customer.name.last, name.given, nameFamily"
     assert {name for name in names.split(", ") if personal_by_name(name) is not personal.PERSON} == set()
 
 
 def test_a_name_beside_a_part_that_software_plays_too_asks_for_values_that_are_full_names() -> None:
-    for name in ("client.name", "created_by.name", "sellerName", "txn.debtor.nm"):
+    for name in ("client.name", "created_by.name", "sellerName", "txn.debtor.nm", "cust_nm"):
         assert personal_by_name(name) is None
         assert personal.personal_by_part(name) is personal.PERSON
     for name in ("product.name", "user_agent", "user_agent.name", "parent.name", "actor"):
@@ -128,6 +128,7 @@ def test_names_near_a_special_category_or_income_are_left_alone(names: str) -> N
         "last_login",
         "login_at",
         "file.handle",
+        "bind_addr",
         "nominal",
         "host.name",
         "rubric",

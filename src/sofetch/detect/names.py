@@ -74,7 +74,8 @@ _ANYWHERE: Sequence[tuple[DetectorId, str]] = (
     (
         "address",
         "street, address line, house number, home address, billing address, shipping address, postal address, "
-        "anschrift, strasse, hausnummer, ship to line, bill to line",
+        "anschrift, strasse, hausnummer, ship to line, bill to line, addr line, addr l, addr street, home addr, ship "
+        "addr, bill addr, shipping addr, billing addr",
     ),
     (
         "person_name",
@@ -87,7 +88,8 @@ _ANYWHERE: Sequence[tuple[DetectorId, str]] = (
         "name, tenant name, visitor name, resident name, manager name, supervisor name, spouse name, mother name, "
         "father name, doctor name, nurse name, traveller name, traveler name, login name, user login, owner login, "
         "author login, sender login, actor login, account login, user handle, owner handle, author handle, sender "
-        "handle, twitter handle, instagram handle, telegram handle",
+        "handle, twitter handle, instagram handle, telegram handle, cust name, emp name, name first, name last, name "
+        "given, name family, name middle",
     ),
     ("special", SPECIAL_ANYWHERE),
     ("income", INCOME_ANYWHERE),
@@ -118,7 +120,7 @@ _PARTS: Final = frozenset(
     | {"acheteur", "destinataire", "expediteur", "salarie"}
 )
 """Last words of what names the part that somebody plays. Such a field may as well hold a number of theirs."""
-_NAMED_PARTS: Final = _PARTS | {"actor", "friend", "seller"}
+_NAMED_PARTS: Final = _PARTS | {"actor", "cust", "emp", "friend", "seller"}
 """The words before `name` that a person is behind as likely as a program or a company."""
 _NAMES_ALONE: Final = NAMES_ALONE | {"name", "nick"}
 _WRAPPERS: Final = frozenset({"after", "before", "body", "data", "detail", "details", "payload"})
