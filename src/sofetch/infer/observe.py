@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from ipaddress import ip_interface
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -21,8 +22,10 @@ from msgspec import Meta
 from sofetch.detect.bodies import pair_of
 from sofetch.detect.fields import is_full_name
 from sofetch.detect.personal import Personal, is_personal_key, personal_by_form, personal_by_name
-from sofetch.mask.canonical import Canonical, canonical_of
 from sofetch.settings import ColumnType, Kind
+
+if TYPE_CHECKING:
+    from sofetch.mask.canonical import Canonical
 
 Sort = Literal["bool", "int", "number", "text", "list", "object"]
 
@@ -52,8 +55,7 @@ _PLACEHOLDERS: Final = frozenset(_WORDS_FOR_NOTHING.split()) | {
     "k.a.",
 }
 _LOOKED_AT: Final[tuple[Kind, ...]] = ("ip", "email", "code", "date")
-_KINDS: Final = {kind: canonical_of(kind) for kind in _LOOKED_AT}
-"""Those that inferred masks have, and a value can fail to be of."""
+"""Kinds that inferred masks have, and a value can fail to be of."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -159,7 +161,14 @@ def _look_at_text(text: str, seen: Field) -> None:
 
 def _look_at_kind(value: object, seen: Field) -> None:
     seen.values += 1
-    seen.strangers.update(kind for kind, canonical in _KINDS.items() if not _is_of_kind(value, canonical))
+    seen.strangers.update(kind for kind, canonical in _canonical_forms().items() if not _is_of_kind(value, canonical))
+
+
+@cache
+def _canonical_forms() -> Mapping[Kind, Canonical]:
+    from sofetch.mask.canonical import canonical_of  # here: its package brings the primitives, a tenth of a second
+
+    return {kind: canonical_of(kind) for kind in _LOOKED_AT}
 
 
 def _is_of_kind(value: object, canonical: Canonical) -> bool:
