@@ -166,7 +166,7 @@ def _look_at_kind(value: object, seen: Field) -> None:
 
 @cache
 def _canonical_forms() -> Mapping[Kind, Canonical]:
-    from sofetch.mask.canonical import canonical_of  # here: its package brings the primitives, a tenth of a second
+    from sofetch.mask.canonical import canonical_of  # here: its package brings cryptography
 
     return {kind: canonical_of(kind) for kind in _LOOKED_AT}
 
