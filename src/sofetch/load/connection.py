@@ -91,8 +91,8 @@ REMEDIES = {
     "23514": "make a partition of the table for these rows, or a default partition",
     "28P01": "put the right user and password into SOFETCH_SINK_DSN",
     "3D000": "name an existing database in SOFETCH_SINK_DSN",
-    "42501": "to look into table or quarantine, to replay and to purge, use the owner's SOFETCH_SINK_DSN; for all else the"
-    " owner sees in `sofetch schema --roles` who needs what, and grants this user one of the roles",
+    "42501": "to look into table or quarantine, to replay and to purge, use the owner's SOFETCH_SINK_DSN; for all else"
+    " the owner sees in `sofetch schema --roles` who needs what, and grants this user one of the roles",
     "42P01": "`sofetch schema --apply` makes what is missing; " + CHECK,
     "3F000": "`sofetch schema --apply` makes what is missing; " + CHECK,
 }
