@@ -13,7 +13,7 @@ from sofetch.record import Message
 from sources import Bench
 
 BODIES = [f'{{"user_id": "u{number}", "city": "Zürich"}}'.encode() for number in range(25)]
-_TRIES = 60
+_TRIES = 600
 
 
 @contextmanager

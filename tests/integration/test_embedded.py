@@ -24,7 +24,7 @@ from sofetch.errors import EmbeddedError
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 START_SECONDS = 60
 """Of both servers, in a new interpreter, beside other work."""
 

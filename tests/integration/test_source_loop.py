@@ -58,7 +58,7 @@ def by_boto3(server: Scripted) -> int:
 
 def receive(source: SqsSource, wanted: int) -> list[str]:
     got: list[str] = []
-    for _ in range(200):
+    for _ in range(1_500):
         got += [message.id for message in source.receive(max_messages=10, max_bytes=1 << 20, wait_seconds=0.05)]
         if len(got) >= wanted:
             break

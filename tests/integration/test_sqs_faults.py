@@ -20,7 +20,7 @@ from sofetch.source.sqs import SqsSource
 
 pytestmark = pytest.mark.slow
 TransportName = Literal["fast", "boto3"]
-_TRIES = 400
+_TRIES = 1_200
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_a_held_message_stays_invisible_past_its_timeout_though_an_extension_fai
     proxy.plan("ChangeMessageVisibilityBatch", "500", "reset")
     control.send([b"x"])
     settings = SourceSettings(
-        queue=control.name, endpoint=proxy.url, transport=transport, wait_seconds=1, visibility_timeout_seconds=4
+        queue=control.name, endpoint=proxy.url, transport=transport, wait_seconds=1, visibility_timeout_seconds=8
     )
     source = open_source(settings, clock=SystemClock())
     try:

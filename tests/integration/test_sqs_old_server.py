@@ -89,7 +89,7 @@ def test_messages_go_the_whole_way(old_queue: QueueControl, old_endpoint: str) -
     source = open_source(SourceSettings(queue=old_queue.name, endpoint=old_endpoint), clock=SystemClock())
     got: list[Message] = []
     try:
-        for _ in range(200):
+        for _ in range(1_500):
             batch = source.receive(max_messages=100, max_bytes=1 << 20, wait_seconds=0.1)
             got += batch
             source.acknowledge(Acknowledgement(delete=tuple(message.id for message in batch)))
