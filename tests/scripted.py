@@ -79,6 +79,8 @@ class Scripted:
             if self._tls is not None:
                 sock = self._tls.wrap_socket(sock, server_side=True)
             self._open.append(sock)
+            if self._ended.is_set():  # accepted in the last moment, and maybe after the others were hung up
+                return
             with contextlib.suppress(OSError):
                 while (operation := self._request(sock)) and self._answer(sock, operation):
                     pass
@@ -98,7 +100,10 @@ class Scripted:
         self.heads.append(head)
         headers = {name.lower(): value for name, _, value in (line.partition(b": ") for line in head.split(b"\r\n"))}
         while len(body) < int(headers[b"content-length"]):
-            body += sock.recv(65536)
+            more = sock.recv(65536)
+            if not more:  # cut off within the body, as by an interrupted call: nothing more will ever come
+                return ""
+            body += more
         operation = headers[b"x-amz-target"].decode().rpartition(".")[2]
         self.seen[operation] += 1
         return operation
