@@ -12,7 +12,9 @@ def test_a_request_that_breaks_off_within_its_body_ends_its_connection_and_the_t
     before = set(threading.enumerate())
     with scripted(lambda _: Answer(b"", "close")) as server:
         with socket.create_connection(("127.0.0.1", server.port)) as client:
-            client.sendall(b"POST / HTTP/1.1\r\nx-amz-target: AmazonSQS.ReceiveMessage\r\ncontent-length: 9\r\n\r\nhalf")
+            client.sendall(
+                b"POST / HTTP/1.1\r\nx-amz-target: AmazonSQS.ReceiveMessage\r\ncontent-length: 9\r\n\r\nhalf"
+            )
             client.shutdown(socket.SHUT_WR)
             client.settimeout(60)
             assert client.recv(1) == b""

@@ -111,7 +111,7 @@ def refusal_told(frame: Frame) -> Iterator[None]:
     """
     from sofetch.clock import SystemClock
     from sofetch.events import Events, Failed
-    from sofetch.log import log_writer
+    from sofetch.observe.log import log_writer
     from sofetch.settings import LogSettings
 
     try:
