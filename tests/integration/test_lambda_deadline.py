@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 A_PART = 20
 LOCK = 7
-SLOW_SECONDS = 2
+SLOW_SECONDS = 4
 # What a table does to a batch by the names of its users: it lets it wait for a lock, or takes its time.
 MEETING = f"""
 CREATE FUNCTION met() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -55,9 +55,9 @@ def locked(stage: Stage) -> Iterator[None]:
 def test_a_lock_that_is_not_had_is_given_up_before_the_deadline_and_what_it_held_up_comes_again(stage: Stage) -> None:
     """After the first wait there is time for a batch as quick as the one before, and not for another such wait."""
     records = [record for part in ("1-free-", "2-held-", "3-free-") for record in logins(part, A_PART)]
-    with warm_function(stage, "locked", SOFETCH_SINK_LOCK_TIMEOUT_SECONDS="3") as function:
+    with warm_function(stage, "locked", SOFETCH_SINK_LOCK_TIMEOUT_SECONDS="5") as function:
         with locked(stage):
-            answer = function.invoke(event(records), timeout_seconds=6)
+            answer = function.invoke(event(records), timeout_seconds=10)
         assert failed_ids(answer.result) == [record["messageId"] for record in records[A_PART:]]
         assert '"event":"outage"' in function.logged()
         assert failed_ids(function.result(event(records[A_PART:]))) == []
