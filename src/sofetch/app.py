@@ -7,7 +7,7 @@ right tables and a reachable queue, nothing is received.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -20,7 +20,7 @@ from sofetch.clock import SystemClock
 from sofetch.decode import compile_decoder
 from sofetch.drift import DriftKeeper
 from sofetch.errors import SinkUnavailable
-from sofetch.events import Events, Stopped, WorkerStarted
+from sofetch.events import Draining, Events, Stopped, WorkerStarted
 from sofetch.keys import load_keyrings
 from sofetch.keys.recovery import load_recovery_public_key
 from sofetch.load.dsn import resolve_dsn
@@ -42,6 +42,47 @@ if TYPE_CHECKING:
     from sofetch.archive.writer import ArchiveWriter
     from sofetch.observe.telemetry.otel import Telemetry
     from sofetch.source.sqs import SqsSource
+
+
+class StoppedEarly(SinkUnavailable):
+    """Asked to stop while the databases, the archive or the queue were still waited for. ``away`` names those that were
+    away then.
+    """
+
+    def __init__(self, away: Sequence[str]) -> None:
+        super().__init__("asked to stop before the database and the queue could be reached")
+        self.away = tuple(away)
+
+
+def run_pipeline(
+    settings: Settings,
+    *,
+    events: Events,
+    stop: Stop,
+    drain: bool = False,
+    max_messages: int | None = None,
+    schema: bool = False,
+    board: Showing | None = None,
+) -> Summary:
+    """Open a pipeline, run it and close it. What is away at the start is waited for, but not with ``drain``.
+
+    A stop that was asked for is no failure, at the start either: it is told as every other, with what was away. Raises
+    what ``Pipeline.open`` and ``Pipeline.run`` raise.
+    """
+    clock = SystemClock()
+    began = clock.monotonic()
+    patience_seconds = 0.0 if drain else None
+    try:
+        pipeline = Pipeline.open(
+            settings, events=events, stop=stop, patience_seconds=patience_seconds, schema=schema, board=board
+        )
+    except StoppedEarly as early:
+        summary = _did_nothing(stop, early, seconds=clock.monotonic() - began)
+        events.emit(Draining(signal=stop.reason))
+        events.emit(_stopped(summary))
+        return summary
+    with pipeline:
+        return pipeline.run(drain=drain, max_messages=max_messages)
 
 
 class Pipeline:
@@ -99,7 +140,7 @@ class Pipeline:
         With ``schema`` missing DDL is applied first. ``/health`` and the like are answered from before the databases
         are asked for, by the ``board`` where several pipelines share one. A database or queue that is away is waited
         for, at most ``patience_seconds`` (None: as long as it takes, telling of each attempt). Raises ConfigError,
-        KeyringError, SinkRefused, SinkUnavailable (also where ``stop`` was asked meanwhile), ArchiveRefused,
+        KeyringError, SinkRefused, SinkUnavailable (as StoppedEarly where ``stop`` was asked meanwhile), ArchiveRefused,
         ArchiveUnavailable, SourceRefused or SourceUnavailable.
         """
         environ = os.environ if environ is None else environ
@@ -121,6 +162,7 @@ class Pipeline:
             if vault is not None:
                 opened.callback(vault.close)
                 outages.outlast("database", vault.prepare)
+            _go_on(stop, breakers)
             archive = parts.archive(settings, clock=clock, events=events)
             if archive is not None:
                 opened.callback(archive.close)
@@ -128,13 +170,13 @@ class Pipeline:
             unwrap = compile_unwrapper(settings, open_store=open_object_store)
             if unwrap is not None:
                 opened.callback(unwrap.close)
-            _go_on(stop)
+            _go_on(stop, breakers)
             source = outages.outlast(
                 "queue",
                 lambda: open_source(settings.source, clock=clock, events=events, traced=settings.telemetry.traces),
             )
             if source is None:
-                raise _stopped_early()
+                raise StoppedEarly(breakers.away())
             watched.health.watch(source.state)
             return cls(
                 settings=settings,
@@ -234,13 +276,24 @@ class Pipeline:
         self.close()
 
 
-def _go_on(stop: Stop) -> None:
+def _go_on(stop: Stop, breakers: Breakers) -> None:
     if stop.asked:
-        raise _stopped_early()
+        raise StoppedEarly(breakers.away())
 
 
-def _stopped_early() -> SinkUnavailable:
-    return SinkUnavailable("asked to stop before the database and the queue could be reached")
+def _did_nothing(stop: Stop, early: StoppedEarly, *, seconds: float) -> Summary:
+    return Summary(
+        received=0,
+        loaded=0,
+        duplicates=0,
+        quarantined=0,
+        released=0,
+        batches=0,
+        seconds=round(seconds, 3),
+        stopped_by=stop.reason,
+        quarantined_by_reason={},
+        away=list(early.away),
+    )
 
 
 def _stopped(summary: Summary) -> Stopped:

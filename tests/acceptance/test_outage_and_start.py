@@ -22,6 +22,18 @@ from sofetch.embedded import Embedded, start_embedded
 from world import World, assert_each_exactly_once, made_up, make_world
 
 pytestmark = pytest.mark.slow
+TWO = """
+[pipelines.a]
+source.queue = "QUEUE"
+sink.table = "a"
+[[pipelines.a.column]]
+name = "id"
+[pipelines.b]
+source.queue = "another"
+sink.table = "b"
+[[pipelines.b.column]]
+name = "id"
+"""
 LISTENING = {"SOFETCH_HTTP_LISTEN": "127.0.0.1:0", "SOFETCH_HTTP_UNHEALTHY_AFTER_SECONDS": "0"}
 
 
@@ -135,14 +147,28 @@ def test_a_run_that_is_stopped_in_an_outage_exits_with_3_and_gives_back_what_it_
     assert_each_exactly_once(breakable, range(20))
 
 
-def test_a_start_that_is_stopped_while_it_waits_exits_with_3(breakable: World, own_postgres: Embedded) -> None:
+@pytest.mark.parametrize("several", [False, True], ids=["one-pipeline", "several"])
+@pytest.mark.parametrize("options", [(), ("--processes", "2")], ids=["one", "processes"])
+def test_a_start_that_is_stopped_while_it_waits_is_told_as_a_stop_and_exits_with_3(
+    breakable: World, own_postgres: Embedded, options: tuple[str, ...], several: bool
+) -> None:
+    """The alarm counts lines with the event `failed`, and says that a person must act."""
+    if several:
+        queue = breakable.environ.pop("SOFETCH_SOURCE_QUEUE")
+        (breakable.folder / "sofetch.toml").write_text(TWO.replace("QUEUE", queue))
     own_postgres.stop_postgres()
-    worker = breakable.start("run")
+    worker = breakable.start("run", "--json", *options)
     told(worker, "outage")
     worker.send_signal(signal.SIGTERM)
-    _, errors = worker.communicate(timeout=60)
-    assert worker.returncode == 3
-    assert json.loads(errors.splitlines()[-1])["event"] == "failed"
+    output, errors = worker.communicate(timeout=60)
+    assert worker.returncode == 3, errors
+    events = [json.loads(line) for line in errors.splitlines()]
+    assert {one["event"] for one in events if one["level"] == "error"} == set()
+    assert {one["away"] for one in events if one["event"] == "stopped"} == {"database"}
+    summary = json.loads(output)
+    assert summary.get("failed", {}) == {}
+    for one in summary["pipelines"].values() if several else [summary]:
+        assert (one["away"], one["stopped_by"], one["received"]) == (["database"], "SIGTERM", 0)
 
 
 @pytest.mark.parametrize("arguments", [("schema", "--apply"), ("run", "--drain", "--apply-schema", "--json")])

@@ -147,7 +147,7 @@ def _run(
     panel: bool,
     relay_to: int | None,
 ) -> Summary:
-    from sofetch.app import Pipeline
+    from sofetch.app import run_pipeline
     from sofetch.clock import SystemClock
     from sofetch.observe.board import Board
     from sofetch.pipelines import Pipelines
@@ -156,12 +156,8 @@ def _run(
     stop = Stop()
 
     def run_one(settings: Settings, events: Events, stop: Stop) -> Summary:
-        patience_seconds = 0 if drain else None
         own = settings if relay_to is None else supervised(settings)
-        with Pipeline.open(
-            own, events=events, stop=stop, patience_seconds=patience_seconds, schema=apply_schema
-        ) as pipeline:
-            return pipeline.run(drain=drain, max_messages=max_messages)
+        return run_pipeline(own, events=events, stop=stop, drain=drain, max_messages=max_messages, schema=apply_schema)
 
     log, sources = settings.log, [settings.source]
     with (

@@ -117,14 +117,10 @@ def _run_relayed(
 
 
 def _runner(board: Showing, *, drain: bool, apply_schema: bool) -> RunOne:
-    from sofetch.app import Pipeline
+    from sofetch.app import run_pipeline
 
     def run_one(settings: Settings, events: Events, stop: Stop) -> Summary:
-        patience_seconds = 0 if drain else None
-        with Pipeline.open(
-            settings, events=events, stop=stop, patience_seconds=patience_seconds, schema=apply_schema, board=board
-        ) as pipeline:
-            return pipeline.run(drain=drain)
+        return run_pipeline(settings, events=events, stop=stop, drain=drain, schema=apply_schema, board=board)
 
     return run_one
 

@@ -73,5 +73,6 @@ def _closing(summary: Summary) -> str:
     why = {"drained": "the queue is empty", "max_messages": "--max-messages is reached"}
     ended = why.get(summary.stopped_by, f"stopped by {summary.stopped_by}")
     rate = f" ({summary.received / summary.seconds:,.0f} messages/s)" if summary.seconds and summary.received else ""
-    away = "".join(f"; the {name} was away, what was held is back in the queue" for name in summary.away[:1])
+    held = "what was held is back in the queue" if summary.received else "nothing was received"
+    away = "".join(f"; the {name} was away, {held}" for name in summary.away[:1])
     return f"{ended} after {duration(summary.seconds)}{rate}{away}"

@@ -65,6 +65,7 @@ class _Run:
             case Draining():
                 self.ended_by = event.signal
             case Stopped():
+                self.worked = True  # or was stopped before it could, and has told so
                 self.counts |= Counter(received=event.received, released=event.released)
                 self.counts += Counter({name: getattr(event, name) for name in _CALLS})
                 self.away = event.away.split(", ") if event.away else []
@@ -118,7 +119,7 @@ class _Sum:
 
     @property
     def worked(self) -> bool:
-        """Whether it ever reached its queue and its database."""
+        """Whether it ever reached its queue and its database, or was stopped in good order before."""
         return self._worked
 
 
@@ -151,7 +152,7 @@ class FleetAccount:
     def done(self, asked: str) -> Done:
         """The account, once all have ended. ``asked``: what asked all to stop, "" where nothing did.
 
-        A pipeline that never reached its queue and its database has no summary.
+        A pipeline that ended by an error before it reached its queue and its database has no summary.
         """
         if not self._several:
             return Done({ALONE: self._sums[ALONE].summary(asked or "drained")}, {})
