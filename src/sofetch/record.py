@@ -163,7 +163,7 @@ class Record(Private, frozen=True):
 
 
 class Rejection(Private, frozen=True):
-    """A message that cannot become a row, and why. ``field`` is a configured column's name, never input."""
+    """A message that cannot become a row, and why. ``field`` is a column's name, never input."""
 
     message: Message
     reason: Reason

@@ -135,6 +135,39 @@ def test_a_null_where_the_table_has_not_null_is_refused_before_the_server_logs_t
     assert results[1] == Refused(bad.message_id, Reason.NOT_NULL_VIOLATION, "app_version")
 
 
+@pytest.mark.parametrize("partitioned", [False, True])
+def test_a_column_that_is_not_configured_and_may_not_be_null_is_named(database: str, partitioned: bool) -> None:
+    query(database, f"CREATE TABLE events (a text){' PARTITION BY LIST (a)' if partitioned else ''}")
+    if partitioned:
+        query(database, "CREATE TABLE events_rest PARTITION OF events DEFAULT")
+    with open_sink(settings_for([{"name": "a"}]), database) as sink:
+        query(database, "ALTER TABLE events ADD tenant text NOT NULL")  # since it was looked at
+        results = sink.load([row("b"), row("c")], [])
+    assert [(getattr(one, "reason", None), getattr(one, "field", None)) for one in results] == [
+        (Reason.NOT_NULL_VIOLATION, "tenant")
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    "stumbling",
+    [
+        "RAISE not_null_violation USING COLUMN = NEW.a, TABLE = 'events'",
+        "INSERT INTO copied (id) VALUES (NULL)",
+    ],
+    ids=["its-own-words", "in-another-table"],
+)
+def test_a_column_that_only_a_trigger_names_is_not_told(database: str, stumbling: str) -> None:
+    query(database, "CREATE TABLE events (a text, id int NOT NULL DEFAULT 1)")
+    query(database, "CREATE TABLE copied (id int NOT NULL)")
+    body = f"$$BEGIN {stumbling}; END$$"
+    query(database, f"CREATE FUNCTION stumble() RETURNS trigger LANGUAGE plpgsql AS {body}")
+    query(database, "CREATE TRIGGER stumbles BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION stumble()")
+    with open_sink(settings_for([{"name": "a"}]), database) as sink:
+        (result,) = sink.load([row("somebody@example.org")], [])
+    assert isinstance(result, Refused)
+    assert (result.reason, result.field) == (Reason.NOT_NULL_VIOLATION, None)
+
+
 def test_what_no_longer_violates_when_it_is_looked_for_loads(database: str) -> None:
     """A row that fails only beside others is not poison: the search finds none and the batch is tried again."""
     with open_sink(logins(), database) as sink:

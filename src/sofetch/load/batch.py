@@ -23,7 +23,7 @@ from sofetch.record import (
 
 
 class Fault(Struct, frozen=True):
-    """Why a row cannot be stored; ``field`` is a configured column."""
+    """Why a row cannot be stored; ``field`` is a configured column or, of a NULL, another one of the table."""
 
     reason: Reason
     field: str | None = None

@@ -17,6 +17,8 @@ from sofetch.load import one_by_one
 from sofetch.load.batch import Fault
 from sofetch.load.rows import Row, RowWriter
 from sofetch.load.sqlstate import Blame, blame, copy_line, reason_of
+from sofetch.load.statements import statement
+from sofetch.record import Reason
 
 Rows = Sequence[tuple[bytes, Row]]
 
@@ -43,6 +45,7 @@ class _Search:
         self._connection = connection
         self._writer = writer
         self._guided = 0
+        self._not_null: frozenset[tuple[str, str]] | None = None
         self.faults: dict[bytes, Fault] = {}
 
     def run(self, rows: Rows) -> None:
@@ -54,7 +57,7 @@ class _Search:
             if error is None:
                 continue
             if len(segment) == 1:
-                self.faults[segment[0][0]] = fault_of(error, self._writer.names)
+                self.faults[segment[0][0]] = self._fault_of(error)
                 continue
             parts = self._guided_parts(segment, error)
             if parts is None and len(segment) <= ONE_BY_ONE and one_by_one.is_possible():
@@ -81,8 +84,24 @@ class _Search:
                 continue
             if blame(error.diag) is not Blame.ROW:
                 raise error
-            self.faults[key] = fault_of(error, self._writer.names)
+            self.faults[key] = self._fault_of(error)
         self._connection.execute("RELEASE SAVEPOINT sofetch_poison; SAVEPOINT sofetch_poison")
+
+    def _fault_of(self, error: psycopg.Error) -> Fault:
+        """Reason and field: a configured column or, of a NULL, another one of the table that the error names."""
+        fault = fault_of(error, self._writer.names)
+        if fault.field is None and fault.reason is Reason.NOT_NULL_VIOLATION and self._is_not_null(error):
+            return Fault(fault.reason, error.diag.column_name)
+        return fault
+
+    def _is_not_null(self, error: psycopg.Error) -> bool:
+        """Whether the catalog has the column that the error names, as one that may not be NULL. A trigger may write
+        whatever it likes there, a row's text too (``RAISE … USING COLUMN``), or stumble in another table.
+        """
+        if self._not_null is None:
+            found = self._connection.execute(statement("not_null_columns"), {"table": self._writer.table.oid})
+            self._not_null = frozenset((table, column) for table, column in found)
+        return (error.diag.table_name, error.diag.column_name) in self._not_null
 
     def _guided_parts(self, segment: Rows, error: psycopg.Error) -> list[Rows] | None:
         """What is before the line that the error names, that line, and the rest; None if no line is to be followed."""
