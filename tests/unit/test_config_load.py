@@ -163,6 +163,23 @@ def test_an_empty_file_names_every_section_that_it_needs() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "form", "hint"),
+    [
+        ('[http]\nlisten = ":8080"', "`listen` takes text: an address and a port, as `127.0.0.1:8080`", ""),
+        ("[http]\nlisten = 8080", "`listen` takes text: an address and a port, as `127.0.0.1:8080`", ""),
+        ('[keys]\nsecret = "our keys"', "as `sofetch/keyring`", ""),
+        ("[keys]\nsecret = 5", "as `sofetch/keyring`", "write it in quotes"),
+        ('[unwrap]\ns3_buckets = ["s3://events"]', "the name of a bucket, without `s3://`", ""),
+        ('[[column]]\nname = "b"\nmask = "token"\ndomain = "E-Mail"', "`_`, `.`, `~` and `-`, as `person.email`", ""),
+    ],
+)
+def test_a_text_of_the_wrong_form_is_told_what_form_it_takes_with_an_example(text: str, form: str, hint: str) -> None:
+    (found,) = [one for one in lint_text(f"{MINIMAL}\n{text}\n") if one.code == "wrong_value"]
+    assert form in found.what
+    assert found.hint == hint
+
+
 def test_numbers_that_are_none_are_refused() -> None:
     findings = lint_text(MINIMAL + "[batch]\nmax_wait_seconds = nan\n")
     assert [finding.where for finding in findings] == ["sofetch.toml:10"]

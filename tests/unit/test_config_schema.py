@@ -46,6 +46,7 @@ def test_every_listed_setting_says_its_type_variable_and_description() -> None:
         assert doc.type, doc.key
         assert doc.env.startswith("SOFETCH_"), doc.key
         assert doc.description, doc.key
+        assert "^" not in doc.type, f"{doc.key} shows a pattern"
         assert not (doc.required and doc.default), doc.key
 
 

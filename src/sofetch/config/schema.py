@@ -103,9 +103,11 @@ def _without_required(part: dict[str, Any], known: dict[str, Any]) -> dict[str, 
     return {key: value for key, value in section.items() if key != "required"}
 
 
-def describe_type(kind: inspect.Type) -> str:  # noqa: PLR0911  # one for each type
+def describe_type(kind: inspect.Type) -> str:  # noqa: C901, PLR0911  # one for each type
     """What a type takes, in words, limits included."""
     match kind:
+        case inspect.Metadata(inspect.StrType(pattern=str()), extra_json_schema={"title": form}):
+            return f"text: {form}"
         case inspect.Metadata():
             return describe_type(kind.type)
         case inspect.BoolType():
@@ -208,7 +210,7 @@ def _as_toml(value: object) -> str:
 
 def _describe_text(kind: inspect.StrType) -> str:
     if kind.pattern is not None:
-        return f"text that matches {kind.pattern}"
+        raise TypeError("a setting that has a pattern says in its title what that asks for")
     if kind.max_length is not None:
         return f"text of {kind.min_length or 0} to {kind.max_length} characters"
     return "text that is not empty" if kind.min_length else "text"

@@ -137,7 +137,7 @@ def _hint(key: Key, value: object) -> str:
         return did_you_mean(value, words)
     if isinstance(value, str) and not isinstance(key.default, str):
         return "write it without quotes" if _is_literal_text(value) else ""
-    return "write it in quotes" if isinstance(value, int | float) and "text" in key.expects else ""
+    return "write it in quotes" if isinstance(value, int | float) and _fits(key, str(value)) else ""
 
 
 def _is_literal_text(value: str) -> bool:

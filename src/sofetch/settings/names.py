@@ -20,7 +20,29 @@ EnvelopeValue = Literal["message_id", "sent_time", "sent_date", "receive_time", 
 UnwrapLayer = Literal["sns", "eventbridge", "base64", "gzip", "s3_pointer", "s3_objects"]
 
 Name = Annotated[str, Meta(min_length=1, max_length=63)]
-Domain = Annotated[str, Meta(pattern=r"^[a-z0-9_.~-]{1,64}$")]
-BucketName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$")]
-SecretName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9/_+=.@:-]{1,2048}$")]
+# The title says in words what the pattern asks for: errors and pages show it, and no pattern.
+Domain = Annotated[
+    str, Meta(pattern=r"^[a-z0-9_.~-]{1,64}$", title="1 to 64 of a-z, 0-9, `_`, `.`, `~` and `-`, as `person.email`")
+]
+BucketName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$",
+        title="the name of a bucket, without `s3://`: 3 to 63 letters, digits, `.`, `_` and `-`, as `our-events`",
+    ),
+]
+SecretName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9/_+=.@:-]{1,2048}$",
+        title="the name or ARN of a secret: letters, digits and `/_+=.@:-`, as `sofetch/keyring`",
+    ),
+]
+Listen = Annotated[
+    str,
+    Meta(
+        pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$",
+        title="an address and a port, as `127.0.0.1:8080`, or `0.0.0.0:8080` for every address, or `[::1]:8080`",
+    ),
+]
 Seconds = Annotated[float, Meta(ge=0)]

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from sofetch.settings.names import Listen
+
 
 class PipelineSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """[pipeline]: what this pipeline is called."""
@@ -34,7 +36,7 @@ class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """[http]: what a running worker answers over HTTP."""
 
     listen: Annotated[
-        Annotated[str, Meta(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$")] | None,
+        Listen | None,
         Meta(description="Address and port, as `127.0.0.1:8080`. Default: it does not listen."),
     ] = None
     unhealthy_after_seconds: Annotated[
