@@ -38,6 +38,17 @@ def test_a_masked_column_that_holds_addresses_must_be_changed() -> None:
     assert "203.0.113.9" not in repr(made)
 
 
+@pytest.mark.parametrize("mask", ["token", "redact", "truncate"])
+def test_a_masked_column_that_is_null_in_every_row_is_worth_a_look_and_says_where_to(mask: str) -> None:
+    extra = {"truncate_to": 4} if mask == "truncate" else {}
+    made = report([{"name": "who", "mask": mask, **extra}], {"who": groups()}, rows=3)
+    [found] = made.warnings
+    assert found.verdict.what.startswith("nothing is in it: it is NULL in every row")
+    for place in ("`from`", "`kind`", "`sofetch quarantine list`"):
+        assert place in found.verdict.hint
+    assert headline(made).severity == "warning"
+
+
 def test_few_tokens_tell_by_their_frequency() -> None:
     made = report([MASKED], {"masked_ip": groups(50, 30, 20)}, {"masked_ip": [TOKEN] * 50})
     assert "only 3 different tokens" in made.warnings[0].verdict.what

@@ -92,6 +92,8 @@ def judge_together(columns: Sequence[str], groups: Groups | None, *, rows: int) 
 
 
 def _masked(mask: str, seen: Seen) -> Verdict:
+    if seen.groups is not None and seen.groups.rows == 0:
+        return _EMPTY
     others = seen.values - seen.tokens
     if mask in _TOKEN_SCHEMES and others:
         return Verdict(
@@ -113,6 +115,13 @@ def _masked(mask: str, seen: Seen) -> Verdict:
         )
     return _frequencies(mask, seen) or Verdict(severity="ok", what=_WHAT_MASKS_DO.get(mask, f"masked by {mask}"))
 
+
+_EMPTY: Final = Verdict(
+    severity="warning",
+    what="nothing is in it: it is NULL in every row, so nothing shows that its mask does what it should",
+    hint="unless no message has it: look at the field's path (`from`), its `kind` and its `sentinels`, at what "
+    "`sofetch peek` makes of it, and whether its messages are in quarantine (`sofetch quarantine list`)",
+)
 
 _WHAT_MASKS_DO: Final = {
     "token": "tokens: equal values can be counted and joined, and cannot be read",
