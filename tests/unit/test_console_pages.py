@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from ipaddress import ip_network
+from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from starlette.testclient import TestClient
 
@@ -24,6 +27,7 @@ from sofetch.governance.request import Purpose
 from sofetch.load.console.quarantine import Asked, Entry, Quarantine, ReasonCount
 from sofetch.load.console.repeats import Repeat, Repeats
 from sofetch.load.quarantine.requests import Action
+from sofetch.observe.serving import HttpServer, Page
 
 TOKEN = "a token for the tests"
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
@@ -358,6 +362,34 @@ def test_of_workers_of_several_pipelines_only_the_part_with_the_console_s_own_is
         ("w · worker 2", "starting", False),
         ("w · worker 3", "without this pipeline", False),
     ]
+
+
+def one_process(health: dict[str, Any]) -> dict[str, Any]:
+    return {"healthy": True, "processes": [{"process": 1, "pid": 1, "health": health}]}
+
+
+@pytest.mark.parametrize("shape", [dict, one_process], ids=["alone", "supervised"])
+@pytest.mark.parametrize(("runs", "counted"), [("a", 1), ("b", 0)])
+def test_a_worker_of_another_pipeline_is_named_as_one_and_none_of_its_numbers_are_shown(
+    shape: Callable[[dict[str, Any]], dict[str, Any]], runs: str, counted: int
+) -> None:
+    health = msgspec.json.encode(
+        shape({"state": "running", "healthy": True, "pipeline": runs, "counts": {"loaded": 7}})
+    )
+    metrics = b"sofetch_workers 1\nsofetch_rows_loaded_total 7\n"
+    pages = {"/health": lambda: Page(200, health), "/metrics": lambda: Page(200, metrics, "text/plain")}
+    with closing(HttpServer("127.0.0.1:0", pages)) as server:
+        url = f"http://{server.address}"
+        collector = Collector([url], pipeline="a", dollars_per_million=0.4, asks={})
+        for second in (1, 2):
+            collector.tick(second=second, monotonic=float(second), with_health=second == 1)
+        collector.stop()
+    assert collector.now.get("workers", 0) == counted
+    assert ("loaded" in collector.now) == bool(counted)
+    [line] = lines_of(collector.workers[url], pipeline="a")
+    assert (line.state, line.well, line.loaded) == (
+        ("running", True, 7) if counted else ("runs another pipeline, b", False, None)
+    )
 
 
 def test_a_worker_that_does_not_answer_is_told_and_the_others_are_read() -> None:

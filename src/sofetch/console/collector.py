@@ -34,12 +34,15 @@ _AT_ONCE = 16
 
 
 class WorkerSeen(Struct, frozen=True, kw_only=True):
-    """What is known of the workers behind one address. ``health`` is its ``/health``, or None."""
+    """What is known of the workers behind one address. ``health`` is its ``/health``, or None. ``another`` is the
+    pipeline that they run where it is not the console's: nothing of theirs is counted then.
+    """
 
     url: str
     answers: bool
     why: str = ""
     health: dict[str, Any] | None = None
+    another: str = ""
 
 
 class Elsewhere(Struct, frozen=True, kw_only=True):
@@ -100,8 +103,13 @@ class Collector:
 
     def tick(self, *, second: int, monotonic: float, with_health: bool) -> None:
         """Ask all workers once, and note what came of it."""
+        asked = self._pool.map(_health, self._urls) if with_health else [self.workers[url].health for url in self._urls]
+        health = dict(zip(self._urls, asked, strict=True))  # before the metrics: it says whose they are
         answered = dict(zip(self._urls, self._pool.map(self._metrics, self._urls), strict=True))
-        samples = {url: one for url, one in answered.items() if not isinstance(one, str)}
+        self.workers = {url: self._seen(url, answered[url], health[url]) for url in self._urls}
+        samples = {
+            url: one for url, one in answered.items() if not isinstance(one, str) and not self.workers[url].another
+        }
         _, before = self._readings[-1]
         values = self._reckoned(self._readings[-1], samples, monotonic)
         earliest = next((one for one in self._readings if samples.keys() <= one[1].keys()), self._readings[-1])
@@ -115,8 +123,6 @@ class Collector:
         self._readings.append((monotonic, samples))
         self.now = values
         self.history.add(second, values)
-        health = dict(zip(self._urls, self._pool.map(_health, self._urls), strict=True)) if with_health else {}
-        self.workers = {url: self._seen(url, answered[url], health) for url in self._urls}
 
     def _metrics(self, url: str) -> Samples | str:
         """A worker's samples, or why there are none."""
@@ -132,10 +138,10 @@ class Collector:
         at, before = earlier
         return reckon(before, samples, seconds=monotonic - at, dollars_per_million=self._dollars_per_million)
 
-    def _seen(self, url: str, answer: Samples | str, health: Mapping[str, dict[str, Any] | None]) -> WorkerSeen:
+    def _seen(self, url: str, answer: Samples | str, health: dict[str, Any] | None) -> WorkerSeen:
         if isinstance(answer, str):
             return WorkerSeen(url=url, answers=False, why=answer)
-        return WorkerSeen(url=url, answers=True, health=health.get(url, self.workers[url].health))
+        return WorkerSeen(url=url, answers=True, health=health, another=another_pipeline(health, self.pipeline))
 
     def _run(self) -> None:
         ticks = 0
@@ -154,6 +160,17 @@ class Collector:
                 self.elsewhere[name] = Elsewhere(why=error.what)
             self._stopping.wait(_ELSEWHERE_SECONDS)
         ask.close()
+
+
+def another_pipeline(health: Mapping[str, Any] | None, pipeline: str) -> str:
+    """The name of the one pipeline that they run, by their health, where it is another; "" where it is not, or is not
+    known. Workers of several tell by label whose each number is.
+    """
+    health = health or {}
+    processes = health.get("processes")
+    each = [one.get("health") or {} for one in processes] if isinstance(processes, list) else [health]
+    others = [name for one in each if isinstance(name := one.get("pipeline"), str) and name != pipeline]
+    return others[0] if others else ""
 
 
 def _health(url: str) -> dict[str, Any] | None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _LEAST_SECONDS = 60
 _TROUBLES = 20
+_NOT_COUNTED = "nothing of it is counted here; name this pipeline's worker with --worker"
 
 
 class WorkerLine(Struct, frozen=True, kw_only=True):
@@ -65,6 +66,10 @@ def lines_of(seen: WorkerSeen, *, pipeline: str) -> list[WorkerLine]:
     if not seen.answers or seen.health is None:
         state = "answers" if seen.answers else "does not answer"
         return [_line(seen.url, {"state": state, "healthy": seen.answers}, why=seen.why)]
+    if seen.another:
+        return [
+            _line(seen.url, {"state": f"runs another pipeline, {seen.another}", "healthy": False}, why=_NOT_COUNTED)
+        ]
     several = seen.health.get("processes")
     if not isinstance(several, list):
         return [_process(seen.url, seen.health, pipeline)]
