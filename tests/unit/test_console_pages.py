@@ -364,6 +364,28 @@ def test_of_workers_of_several_pipelines_only_the_part_with_the_console_s_own_is
     ]
 
 
+def test_a_join_domain_is_shown_of_columns_that_can_be_joined_and_of_no_other(data: Fake, visit: Open) -> None:
+    data.settings = settings_for(
+        [
+            {"name": "who", "mask": "token", "domain": "people"},
+            {"name": "device", "mask": "token"},
+            {"name": "note", "mask": "redact"},
+            {"name": "plain"},
+        ]
+    )
+    client = visit()
+    enter(client)
+    rows = re.findall(r'<tr><th scope="row"><code>(\w+)</code></th>(.*?)</tr>', client.get("/configuration").text)
+    shown = {name: re.findall(r"<td>(.*?)</td>", cells)[3] for name, cells in rows}
+    assert shown == {"who": "<code>people</code>", "device": "<code>device</code>", "note": "–", "plain": "–"}
+
+
+def test_a_message_that_was_received_once_was_received_one_time(visit: Open) -> None:
+    client = visit()
+    enter(client)
+    assert "received 1 time by the queue" in client.get(f"/quarantine/{KEY}").text
+
+
 def one_process(health: dict[str, Any]) -> dict[str, Any]:
     return {"healthy": True, "processes": [{"process": 1, "pid": 1, "health": health}]}
 

@@ -18,6 +18,7 @@ import msgspec
 
 from sofetch import __version__
 from sofetch.clock import SystemClock
+from sofetch.columns import JOINABLE_MASKS, token_domain
 from sofetch.config import describe_settings, lint_config
 from sofetch.errors import ConfigError, SofetchError
 from sofetch.findings import Finding
@@ -90,6 +91,11 @@ class Data:
     def masked_columns(self) -> list[repeats.MaskedColumn]:
         """The columns of tokens."""
         return repeats.masked_columns(self.settings)
+
+    def join_domains(self) -> dict[str, str]:
+        """By column the domain whose other columns it joins; of those alone whose mask lets equal values be joined."""
+        columns = self.settings.column
+        return {column.name: token_domain(column) for column in columns if column.mask in JOINABLE_MASKS}
 
     def repeats(self, column: str) -> repeats.Repeats:
         """The most repeated tokens of a column."""

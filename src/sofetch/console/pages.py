@@ -116,6 +116,7 @@ class Pages:
             "configuration.html",
             findings=self._data.lint(),
             sections=self._data.configuration(),
+            domains=self._data.join_domains(),
             meanings=self._meanings,
         )
 
