@@ -65,6 +65,13 @@ def test_first_key_that_is_none_is_ignored(odd: str) -> None:
     assert ledger_key(message(attributes={"sofetch.first_key": odd})) == ledger_key(message())
 
 
+@pytest.mark.parametrize("dedupe", ["content", ["user_id"]])
+def test_a_claimed_first_key_decides_nothing_under_content_nor_under_fields_that_can_be_read(dedupe: Any) -> None:
+    """Anybody who may send may write the attribute: under these a message of another cannot be displaced with it."""
+    claiming = message(id="another", attributes={"sofetch.first_key": ledger_key(message()).hex()})
+    assert record_key(claiming, dedupe=dedupe) == record_key(message(id="another"), dedupe=dedupe)
+
+
 def test_content_key_is_a_keyed_hash_of_the_body_that_equals_a_recomputation() -> None:
     prk = hmac.digest(bytes(32), K1, "sha256")
     key = hmac.digest(prk, b"pii/v1\0ledger\0user_logins\x01", "sha256")

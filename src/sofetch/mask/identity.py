@@ -51,7 +51,8 @@ def ledger_key(message: Message) -> bytes:
     """48 bits of SentTimestamp in ms ‖ the first 80 bits of the MessageId, which is a UUID.
 
     The same at every delivery, so nothing of this one (such as the time of receipt) goes in: a message without a sent
-    time has zeros there. An id that is no UUID is hashed first. A redrive of ours carries the first key along.
+    time has zeros there. An id that is no UUID is hashed first. A redrive of ours carries the first key along,
+    unsigned, for it holds no key: whoever may send to the queue may claim one (see docs/guarantees.md).
     """
     first = message.attributes.get(FIRST_KEY_ATTRIBUTE)
     if first is not None and FIRST_KEY.fullmatch(first):
