@@ -234,6 +234,17 @@ def test_two_workers_may_drop_the_same_day_at_once(database: str) -> None:
     assert partitions(database)[0] == day_name(-10)
 
 
+def test_an_old_day_is_dropped_while_another_day_is_under_vacuum(database: str) -> None:
+    """Whoever waits for a lock holds up the loading meanwhile, and again at the next try."""
+    lasting_day()
+    apply_schema(logins(), dsn=database)
+    query(database, "SELECT sofetch.make_ledger_partitions(14, 1)")
+    with psycopg.connect(database) as vacuum, psycopg.connect(database, autocommit=True) as connection:
+        vacuum.execute(f"LOCK TABLE ONLY sofetch.{day_name(-2)} IN SHARE UPDATE EXCLUSIVE MODE".encode())
+        assert keep_partitions(connection, logins(ledger_days=10))
+    assert partitions(database)[0] == day_name(-10)
+
+
 def test_keys_without_a_time_are_kept_since_nobody_knows_how_old_they_are(database: str) -> None:
     apply_schema(logins(), dsn=database)
     query(database, "INSERT INTO sofetch.ledger VALUES (%s::uuid, 1)", (b"\0" * 6 + b"\xff" * 10).hex())

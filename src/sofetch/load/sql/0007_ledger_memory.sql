@@ -55,8 +55,8 @@ BEGIN
         ORDER BY c.relname
     LOOP
         -- Locked before it is looked at, in the order in which a drop locks: another worker may have dropped it while
-        -- we waited, or put a key into it.
-        LOCK TABLE sofetch.ledger IN ACCESS EXCLUSIVE MODE;
+        -- we waited, or put a key into it. The other days stay as they are: one may be under VACUUM.
+        LOCK TABLE ONLY sofetch.ledger IN ACCESS EXCLUSIVE MODE;
         CONTINUE WHEN to_regclass(format('sofetch.%I', name)) IS NULL;
         EXECUTE format('SELECT EXISTS (SELECT FROM sofetch.%I)', name) INTO had_keys;
         EXECUTE format('DROP TABLE sofetch.%I', name);
