@@ -374,3 +374,35 @@ def test_a_loader_of_before_may_ask_for_the_ledger_too_and_what_was_dropped_befo
         finally:
             connection.execute("DROP OWNED BY loader_of_before")
             connection.execute("DROP ROLE loader_of_before")
+
+
+def test_whoever_migrates_the_functions_remain_their_owners_and_can_do_their_work(database: str) -> None:
+    """A superuser may upgrade what an owner made, or a member of the owner's group: the functions run as the owner."""
+    lasting_day()
+    with psycopg.connect(database, autocommit=True) as connection:
+        owner = f"owner_{connection.info.dbname}"
+        connection.execute(f"CREATE ROLE {owner}".encode())
+        try:
+            connection.execute(f"GRANT CREATE ON DATABASE {connection.info.dbname} TO {owner}".encode())
+            connection.execute(f"SET ROLE {owner}".encode())
+            for name in ["bookkeeping", *migration_files()[:6]]:
+                connection.execute(statement(name))
+            connection.execute("RESET ROLE")
+            connection.execute(statement(migration_files()[6]))
+            connection.execute("SELECT sofetch.make_ledger_partitions(3, 1)")
+            keys_of(database, 2)
+            connection.execute("SELECT sofetch.ask_for_ledger('user_logins', 1), sofetch.drop_ledger_partitions(1)")
+            assert count(database, "sofetch.ledger_memory") == 1
+            assert connection.execute(OWNERS).fetchall() == [(owner,)]
+        finally:
+            connection.execute("RESET ROLE")
+            connection.execute(f"DROP OWNED BY {owner} CASCADE; DROP ROLE {owner}".encode())
+
+
+OWNERS = """
+SELECT DISTINCT r.rolname::text
+FROM (
+    SELECT relowner FROM pg_class WHERE relnamespace = 'sofetch'::regnamespace
+    UNION SELECT proowner FROM pg_proc WHERE pronamespace = 'sofetch'::regnamespace
+) AS o (owner) JOIN pg_roles AS r ON r.oid = o.owner
+"""

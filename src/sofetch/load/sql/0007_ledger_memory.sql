@@ -82,11 +82,17 @@ $$;
 
 REVOKE ALL ON FUNCTION sofetch.ask_for_ledger(text, integer) FROM PUBLIC;
 
--- Whoever keeps the ledger now may go on.
+-- Whoever keeps the ledger now may go on. So may the functions, if another than their owner applies this.
 DO $$
 DECLARE
     keeper record;
 BEGIN
+    SELECT r.rolname INTO keeper FROM pg_proc AS p JOIN pg_roles AS r ON r.oid = p.proowner
+    WHERE p.oid = 'sofetch.drop_ledger_partitions(integer)'::regprocedure;
+    IF keeper.rolname <> current_user THEN
+        EXECUTE format('ALTER TABLE sofetch.ledger_memory OWNER TO %I', keeper.rolname);
+        EXECUTE format('ALTER FUNCTION sofetch.ask_for_ledger(text, integer) OWNER TO %I', keeper.rolname);
+    END IF;
     FOR keeper IN
         SELECT DISTINCT r.rolname
         FROM pg_proc AS p, aclexplode(p.proacl) AS a JOIN pg_roles AS r ON r.oid = a.grantee
