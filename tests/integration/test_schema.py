@@ -294,6 +294,11 @@ def test_the_partition_functions_take_no_nonsense(database: str, call: str) -> N
         query(database, f"SELECT sofetch.{call}")
 
 
+def test_a_pipeline_cannot_ask_for_more_days_than_can_be_configured(database: str) -> None:
+    with open_sink(logins(), database), pytest.raises(psycopg.errors.CheckViolation):
+        query(database, "SELECT sofetch.ask_for_ledger('user_logins', 2000000000)")  # no date is so long ago
+
+
 def test_the_schema_of_the_table_is_made_too(database: str) -> None:
     settings = settings_for([{"name": "a"}], table="Analytics.logins")
     assert [step.what for step in plan_schema(settings, dsn=database)][-2:] == [

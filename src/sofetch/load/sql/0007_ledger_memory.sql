@@ -1,6 +1,8 @@
 -- One ledger holds the keys of all pipelines of this database, so it is kept for as long as the one that asks for
 -- longest; and it says up to when keys were removed, whatever anybody's clock or configuration says.
-ALTER TABLE sofetch.pipeline ADD COLUMN ledger_days integer, ADD COLUMN ledger_asked_at timestamptz;
+ALTER TABLE sofetch.pipeline
+    ADD COLUMN ledger_days integer CHECK (ledger_days BETWEEN 1 AND 400),
+    ADD COLUMN ledger_asked_at timestamptz;
 
 CREATE TABLE sofetch.ledger_memory (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
