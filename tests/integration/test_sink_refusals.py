@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
 
+import msgspec
 import pytest
 from msgspec import Struct
 from psycopg.conninfo import make_conninfo
 
-from loading import LOGINS, count, lasting_day, login_rows, logins, names_of, open_sink, query, rejection, settings_for
+from loading import (
+    LOGINS,
+    count,
+    lasting_day,
+    login_rows,
+    logins,
+    names_of,
+    new_key,
+    open_sink,
+    query,
+    rejection,
+    settings_for,
+)
 from sofetch.errors import KeyringError, SinkRefused
 from sofetch.load.postgres import PostgresSink
 from sofetch.load.reconciling import LedgerReader
 from sofetch.load.setup.inspect import grants
 from sofetch.load.setup.schema import apply_schema
-from sofetch.settings import Settings
+from sofetch.settings import PipelineSettings, Settings
 
 
 class Print(Struct, frozen=True):
@@ -30,6 +45,13 @@ def prepare(settings: Settings, dsn: str, *prints: Print) -> None:
         sink.prepare(prints)
     finally:
         sink.close()
+
+
+def ours(dsn: str) -> list[list[tuple[Any, ...]]]:
+    """What our schema holds that a start may change."""
+    tables = ("sofetch.pipeline", "sofetch.key_fingerprint", "sofetch.ledger", "sofetch.ledger_memory")
+    days = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'sofetch.ledger'::regclass"
+    return [sorted(query(dsn, text)) for text in [*(f"SELECT * FROM {table}" for table in tables), days]]
 
 
 def refused(settings: Settings, dsn: str) -> SinkRefused:
@@ -50,6 +72,26 @@ def test_without_the_table_it_says_how_to_make_it(database: str) -> None:
     error = refused(logins(), database)
     assert "user_logins does not exist" in error.what
     assert "--apply" in error.hint
+
+
+def test_a_rehearsal_refuses_what_a_start_would_and_leaves_nothing_behind(database: str) -> None:
+    """A configuration that is only tried, and is wrong perhaps, must not make the ledger of the right one forget."""
+    known, new = Print("h1", "d", "k1", b"1"), Print("h1", "d", "k2", b"2")
+    apply_schema(logins(), dsn=database)
+    prepare(logins(ledger_days=60), database, known)
+    old_ms = int((lasting_day() - timedelta(days=40)).timestamp() * 1_000)
+    query(database, "INSERT INTO sofetch.ledger VALUES (%s::uuid, 1)", new_key(sent_ms=old_ms).hex())
+    before = ours(database)
+    tried = PostgresSink(logins(ledger_days=1), dsn=database)
+    tried.rehearse([known, new])
+    named = msgspec.structs.replace(logins(ledger_days=1), pipeline=PipelineSettings(name="another"))
+    PostgresSink(named, dsn=database).rehearse([known])
+    with pytest.raises(KeyringError):
+        tried.rehearse([Print("h1", "d", "k1", b"another")])
+    query(database, "ALTER TABLE user_logins RENAME TO elsewhere")
+    with pytest.raises(SinkRefused, match="user_logins does not exist"):
+        tried.rehearse([known])
+    assert ours(database) == before
 
 
 def test_an_older_schema_is_refused(database: str) -> None:

@@ -73,7 +73,8 @@ def rehearsal(*, apply_schema: bool) -> Callable[[Settings], None]:
 def rehearse(settings: Settings) -> None:
     """Raise what such a pipeline would end with at its start: database, vault or queue refuse it, or the keys differ.
 
-    Nothing is received. What is away is no reason to refuse: it would be waited for, as it is now.
+    Nothing is received, and nothing stays of it. What is away is no reason to refuse: it would be waited for, as it is
+    now.
     """
     try:
         _prepare(settings, environ=os.environ)
@@ -95,8 +96,7 @@ def _prepare(settings: Settings, *, environ: Mapping[str, str]) -> None:
     masker = compile_masker(settings, rings, recovery=recovery)
     with ExitStack() as opened:
         sink = PostgresSink(settings, dsn=resolve_dsn(settings.sink, environ=environ))
-        opened.callback(sink.close)
-        sink.prepare(masker.fingerprints())
+        sink.rehearse(masker.fingerprints())
         vault = parts.vault(settings, environ)
         if vault is not None:
             opened.callback(vault.close)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 import psycopg
@@ -63,6 +63,19 @@ class PostgresSink:
             self._ready()
         except psycopg.Error as error:
             self.close()
+            raise sink_error(error) from None
+
+    def rehearse(self, fingerprints: Sequence[Fingerprint]) -> None:
+        """Raise what ``prepare`` would, over a connection of its own, and leave nothing behind: what is only tried
+        changes neither which names and keys are known nor, by its ``ledger_days``, what the ledger remembers.
+        """
+        try:
+            with (
+                closing(connect(self._dsn, self._settings.sink, pooled=self._settings.sink.pooled)) as connection,
+                connection.transaction(force_rollback=True),
+            ):
+                _session_over(connection, self._settings, fingerprints)
+        except psycopg.Error as error:
             raise sink_error(error) from None
 
     def load(self, records: Sequence[MaskedRecord], rejections: Sequence[SealedRejection]) -> list[LoadResult]:
@@ -122,15 +135,19 @@ def _open_session(settings: Settings, dsn: str, fingerprints: Sequence[Fingerpri
     """With the keys looked at anew each time: while nobody was connected a rotation may have changed what is right."""
     connection = connect(dsn, settings.sink, pooled=settings.sink.pooled)
     try:
-        require_version(connection)
-        require_schema(connection)
-        table = require_table(connection, settings)
-        number = pipeline_id(connection, settings, table)
-        check_fingerprints(connection, fingerprints)
-        return _Session(connection, settings, writer=row_writer(connection, settings, table), pipeline_id=number)
+        return _session_over(connection, settings, fingerprints)
     except BaseException:
         connection.close()
         raise
+
+
+def _session_over(connection: Connection[Any], settings: Settings, fingerprints: Sequence[Fingerprint]) -> _Session:
+    require_version(connection)
+    require_schema(connection)
+    table = require_table(connection, settings)
+    number = pipeline_id(connection, settings, table)
+    check_fingerprints(connection, fingerprints)
+    return _Session(connection, settings, writer=row_writer(connection, settings, table), pipeline_id=number)
 
 
 class _Session:
