@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -12,7 +13,7 @@ import pytest
 from archived import CANARY, DAMAGED, Archive, Job, make_job
 from canaries import canaries_in
 from keyrings import KEYRING
-from loading import query
+from loading import lasting_day, query
 from sofetch.clock import SystemClock
 from sofetch.decode import compile_decoder
 from sofetch.errors import SofetchError
@@ -69,6 +70,31 @@ def test_what_the_live_path_loaded_is_a_duplicate_and_a_task_that_runs_again_dou
         done = task.load(items(archive, plan, *DAMAGED), plan, environ=job.environ)
         assert (done.loaded, done.duplicates) == (0, 297)
     assert (job.count("user_logins"), job.count("sofetch.quarantine")) == (297, 5)
+
+
+def test_a_day_that_is_forgotten_while_a_task_runs_is_passed_over_from_then_on(
+    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger is kept by whoever loads, at midnight too: a task that gave up at that would be run again from the
+    start, and by a master without retries not at all.
+    """
+    monkeypatch.setattr(task, "PATIENCE_SECONDS", 10.0)
+    job = make_job(tmp_path, database, {"SOFETCH_SINK_LEDGER_DAYS": "60", "SOFETCH_BATCH_MAX_MESSAGES": "10"})
+    plan, month_ago = plan_for(job), int((lasting_day() - timedelta(days=30)).timestamp() * 1_000)
+    old, young = Archive(15, sent_ms=month_ago), Archive(20)
+    for archive in (old, young):
+        load_live(archive, job)
+
+    def read() -> Iterator[Item]:
+        yield from items(old, plan)
+        query(job.dsn, "UPDATE sofetch.pipeline SET ledger_days = 20")
+        query(job.dsn, "SELECT sofetch.drop_ledger_partitions(20)")
+        yield from items(young, plan)
+        yield from items(Archive(5, sent_ms=month_ago), plan)
+
+    done = task.load(read(), plan, environ=job.environ)
+    assert (done.read, done.loaded, done.duplicates, done.too_old) == (40, 0, 30, 10)
+    assert job.count("user_logins") == 35
 
 
 def test_what_a_person_must_mend_is_an_answer_and_no_task_is_run_again_for_it(job: Job) -> None:

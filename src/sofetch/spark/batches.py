@@ -33,15 +33,21 @@ class Gatherer:
     """Gathers one task's items. ``counts`` has what was read, and what was passed over and why."""
 
     def __init__(self, settings: Settings, plan: Plan, *, keyring: Keyring, now_ms: int, forgotten_ms: int = 0) -> None:
-        """The ledger's keys of before ``forgotten_ms`` were removed."""
+        """See ``remember``."""
         by_content = replace(settings, sink=replace(settings.sink, dedupe="content"))
         self._content_key = Identity(by_content, keyring).of_message
         self._batch = settings.batch
         self._by_message = settings.sink.dedupe == "message"
         self._bare = plan.is_bare
-        kept_ms = (now_ms // _DAY_MS - settings.sink.ledger_days) * _DAY_MS
-        self._oldest_ms = 0 if plan.force else max(kept_ms, forgotten_ms)
+        self._ledger_days = settings.sink.ledger_days
+        self._force = plan.force
         self.counts: Counter[str] = Counter()
+        self.remember(now_ms=now_ms, forgotten_ms=forgotten_ms)
+
+    def remember(self, *, now_ms: int, forgotten_ms: int) -> None:
+        """From now on this counts: the time, and that the ledger's keys of before ``forgotten_ms`` were removed."""
+        kept_ms = (now_ms // _DAY_MS - self._ledger_days) * _DAY_MS
+        self._oldest_ms = 0 if self._force else max(kept_ms, forgotten_ms)
 
     def batches(self, items: Iterable[Item]) -> Iterator[Batch]:
         """The batches, in the order of the items; one is held at a time."""
@@ -65,6 +71,13 @@ class Gatherer:
                 size += len(message.body)
         if ids:
             yield batch
+
+    def known(self, batch: Batch) -> Batch:
+        """The batch without what was forgotten after it was gathered."""
+        return Batch(
+            messages=[one for one in batch.messages if not self._forgotten(ledger_key(one))],
+            rejections=[one for one in batch.rejections if not self._forgotten(ledger_key(one.message))],
+        )
 
     def _named(self, item: Item) -> Item:
         """What has no id is named by a keyed hash of its content: without the key nobody can try values against it."""

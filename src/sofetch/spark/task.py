@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import chain
-from typing import Final
+from typing import Final, TypeVar
 
 from msgspec import Struct
 
@@ -22,7 +22,7 @@ from sofetch.breaker import Breakers
 from sofetch.clock import SystemClock
 from sofetch.cores import leave_no_core
 from sofetch.decode import compile_decoder
-from sofetch.errors import SofetchError, place_of
+from sofetch.errors import SinkUnavailable, SofetchError, place_of
 from sofetch.events import Events
 from sofetch.keys import load_keyrings
 from sofetch.keys.recovery import load_recovery_public_key
@@ -32,9 +32,9 @@ from sofetch.load.vault.store import VaultStore
 from sofetch.mask import Keyring, Masker, compile_masker
 from sofetch.observe.log import log_writer
 from sofetch.outages import Outages
-from sofetch.pipeline import Steps, process
+from sofetch.pipeline import Processed, Steps, process
 from sofetch.ports import Clock
-from sofetch.record import Outcome, Refused, Retry
+from sofetch.record import Message, Outcome, Refused, Rejection, Retry
 from sofetch.settings import Settings
 from sofetch.source import open_object_store
 from sofetch.spark.batches import Batch, Gatherer
@@ -42,6 +42,8 @@ from sofetch.spark.plan import Plan, Result, failed
 from sofetch.spark.reading import Item
 from sofetch.stopping import Stop
 from sofetch.unwrapping import compile_unwrapper
+
+_T = TypeVar("_T")
 
 PATIENCE_SECONDS: Final = 60.0
 """How long a task bears an outage. Then it fails, and Spark runs it again, four times in all as it is set up."""
@@ -127,7 +129,7 @@ def _load(items: Iterable[Item], plan: Plan, environ: Mapping[str, str]) -> Resu
             there = running.sink.remember()
             now_ms, forgotten_ms = there.now_ms, there.forgotten_ms
         gatherer = Gatherer(settings, plan, keyring=running.keyring, now_ms=now_ms, forgotten_ms=forgotten_ms)
-        loading = _Loading(running, gatherer, clock=clock, events=events)
+        loading = _Loading(running, gatherer, force=plan.force, clock=clock, events=events)
         for batch in gatherer.batches(items):
             loading.load(batch)
         return loading.result()
@@ -136,9 +138,14 @@ def _load(items: Iterable[Item], plan: Plan, environ: Mapping[str, str]) -> Resu
 class _Loading:
     """Batches, one by one, and what they came to."""
 
-    def __init__(self, running: _Running, gatherer: Gatherer, *, clock: Clock, events: Events) -> None:
+    def __init__(self, running: _Running, gatherer: Gatherer, *, force: bool, clock: Clock, events: Events) -> None:
+        """``gatherer`` was told what the ledger remembers, unless with ``force``."""
         self._running = running
+        self._gatherer = gatherer
         self._counts = gatherer.counts
+        self._asks = not force
+        self._is_known = True
+        self._asked_again = False
         self._clock = clock
         self._events = events
         self._reasons: Counter[str] = Counter()
@@ -149,11 +156,12 @@ class _Loading:
     def load(self, batch: Batch) -> None:
         """Take a batch into table and quarantine. Raises what ``pipeline.process`` and the patience raise."""
         started = self._clock.monotonic()
-        steps = self._running.steps
-        done = self._outages.outlast("database", lambda: process(batch.messages, steps))
-        kept = self._outages.outlast("database", lambda: self._quarantine(batch))
-        if done is None or kept is None:
+        processed = self._outlast(lambda: self._process(batch))
+        quarantined = self._outlast(lambda: self._quarantine(batch))
+        if processed is None or quarantined is None:
             raise SofetchError("the task was stopped", code="spark_task")
+        (messages, done), (rejections, kept) = processed, quarantined
+        self._counts["too_old"] += len(batch.messages) - len(messages) + len(batch.rejections) - len(rejections)
         account = account_of([*done.outcomes, *kept])
         if account.released:
             raise SofetchError(f"no step accounted for {account.released} messages", code="spark_task")
@@ -162,7 +170,7 @@ class _Loading:
             self._reasons[reason] += count
         self._not_of_kind.update(done.not_of_kind)
         seconds = self._clock.monotonic() - started
-        for event in events_of(batch.messages, done, account, seconds=seconds, now_ms=self._clock.now_ms()):
+        for event in events_of(messages, done, account, seconds=seconds, now_ms=self._clock.now_ms()):
             self._events.emit(event)
 
     def result(self) -> Result:
@@ -178,10 +186,37 @@ class _Loading:
             not_of_kind=dict(self._not_of_kind),
         )
 
-    def _quarantine(self, batch: Batch) -> list[Outcome]:
-        sealed = self._running.masker.seal(batch.rejections)
-        results = self._running.steps.sink.load([], sealed)
-        return [Retry(one.message_id) if isinstance(one, Refused) else one for one in results]
+    def _outlast(self, work: Callable[[], _T]) -> _T | None:
+        """What fails is asked for again, and the ledger what it remembers: it may have forgotten a day more."""
+
+        def attempt() -> _T:
+            try:
+                self._remember()
+                return work()
+            except SinkUnavailable:
+                self._is_known = False
+                raise
+
+        return self._outages.outlast("database", attempt)
+
+    def _remember(self) -> None:
+        if self._asks and not self._is_known:
+            there = self._running.sink.remember()
+            self._gatherer.remember(now_ms=there.now_ms, forgotten_ms=there.forgotten_ms)
+            self._is_known = self._asked_again = True
+
+    def _known(self, batch: Batch) -> Batch:
+        """What was gathered before the ledger was asked again is looked at again."""
+        return self._gatherer.known(batch) if self._asked_again else batch
+
+    def _process(self, batch: Batch) -> tuple[list[Message], Processed]:
+        messages = self._known(batch).messages
+        return messages, process(messages, self._running.steps)
+
+    def _quarantine(self, batch: Batch) -> tuple[list[Rejection], list[Outcome]]:
+        rejections = self._known(batch).rejections
+        results = self._running.steps.sink.load([], self._running.masker.seal(rejections))
+        return rejections, [Retry(one.message_id) if isinstance(one, Refused) else one for one in results]
 
 
 @contextmanager
