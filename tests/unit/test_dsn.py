@@ -98,6 +98,7 @@ def test_a_password_that_would_count_as_another_part_is_refused_before_that_is_l
         "postgresql://u:p:q@h/db",
         "postgres://u:p?x=1@h/db",
         "host=h,i port=5432,5433 password='a@b/c'",
+        "host=h,i port='5432, 5433'",
         "host=/run/pg dbname=a@b",
     ],
 )

@@ -27,7 +27,8 @@ VAULT_VARIABLE: Final = "SOFETCH_VAULT_DSN"
 FORM = "write it as postgresql://user@host:5432/database or as `host=… dbname=… user=…`"
 
 _URI: Final = re.compile(r"postgres(?:ql)?://(?:[^@/]*@)?(?P<places>(?:\[[^\]]*\]|[^?])*)")
-_PORTS: Final = re.compile(r"[0-9]*(?:,[0-9]*)*")
+_PORTS: Final = re.compile(r"[0-9,\s]*")
+"""One for each host. libpq takes blanks round a number."""
 
 
 def resolve_dsn(sink: SinkSettings, *, environ: Mapping[str, str]) -> str:
