@@ -14,7 +14,7 @@ from msgspec import Struct
 from sofetch import events as told
 from sofetch.events import Event
 from sofetch.pipeline import Processed
-from sofetch.record import Drift, Duplicate, Expanded, Loaded, Message, Outcome, Rejected, Retry
+from sofetch.record import FIRST_KEY_ATTRIBUTE, Drift, Duplicate, Expanded, Loaded, Message, Outcome, Rejected, Retry
 
 MOST_FIELDS: Final = 200
 """So many drifted fields of one batch are told apart, the commonest; the rest of a kind is told as one, ``*``."""
@@ -71,8 +71,14 @@ def events_of(
         retried=account.released,
         body_bytes=sum(len(message.body) for message in messages),
         milliseconds=round(seconds * 1000),
-        oldest_age_ms=max((now_ms - m.sent_ms for m in messages if m.sent_ms is not None), default=None),
+        oldest_age_ms=_oldest_age_ms(messages, now_ms=now_ms),
     )
+
+
+def _oldest_age_ms(messages: Sequence[Message], *, now_ms: int) -> int | None:
+    """How far behind the batch is. What was redriven tells nothing of that: it counts as sent when it first was."""
+    sent = (m.sent_ms for m in messages if m.sent_ms is not None and FIRST_KEY_ATTRIBUTE not in m.attributes)
+    return max((now_ms - at for at in sent), default=None)
 
 
 def _few(drifted: Mapping[Drift, int]) -> Mapping[Drift, int]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from sofetch.account import MOST_FIELDS, account_of, events_of
-from sofetch.events import FieldDrifted
+from sofetch.events import BatchDone, FieldDrifted
 from sofetch.pipeline import Processed
-from sofetch.record import Drift, DriftKind
+from sofetch.record import Drift, DriftKind, Message
 
 
 def told(drifted: dict[Drift, int]) -> dict[Drift, int]:
@@ -27,3 +27,21 @@ def test_of_the_fields_that_drifted_the_commonest_are_told_and_the_rest_as_one()
 def test_few_fields_are_all_told() -> None:
     drifted = {Drift(DriftKind.MISSING_FIELD, "a"): 2, Drift(DriftKind.UNKNOWN_FIELD, "a"): 1}
     assert told(drifted) == drifted
+
+
+def test_a_batch_is_as_far_behind_as_its_oldest_message_that_was_not_sent_again() -> None:
+    """Dead letters that are days old would page somebody while the queue is nearly empty."""
+
+    def age(*messages: Message) -> int | None:
+        events = events_of(messages, Processed([], {}), account_of([]), seconds=0, now_ms=10_000)
+        [done] = [one for one in events if isinstance(one, BatchDone)]
+        return done.oldest_age_ms
+
+    def message(sent_ms: int | None, **attributes: str) -> Message:
+        named = {name.replace("_", ".", 1): text for name, text in attributes.items()}
+        return Message(id="m", body=b"{}", queue="q", sent_ms=sent_ms, received_ms=10_000, attributes=named)
+
+    redriven = message(1, sofetch_first_key="0" * 32)
+    assert age(redriven, message(9_000), message(None), message(8_000)) == 2_000
+    assert age(redriven) is None
+    assert age() is None
