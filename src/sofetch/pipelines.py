@@ -212,10 +212,15 @@ class Pipelines:
         return {name: one.planned for name, one in self._running.items() if one.goes_on}
 
     def _wanted(self) -> Sequence[Planned] | None:
-        """What is configured now; None where that cannot be known or would not run, and all goes on as it is."""
+        """What is configured now; None where that cannot be known or would not run, and all goes on as it is.
+
+        None as well where a stop is asked meanwhile: to try one takes as long as its database may take to answer.
+        """
         try:
             wanted, standing = self._read(), self._going_on()
             for one in wanted:
+                if self._stop.asked:
+                    return None
                 if one.name in standing and one != standing[one.name]:
                     self._rehearse(one.settings)
             return wanted

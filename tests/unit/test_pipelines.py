@@ -248,6 +248,34 @@ def test_a_stop_while_one_is_exchanged_starts_nothing_more_and_is_what_ended_it(
     assert {name: one.stopped_by for name, one in stage.done[0].summaries.items()} == {"a": "reload", "b": "SIGTERM"}
 
 
+def test_a_stop_while_a_reload_is_tried_is_not_kept_waiting_by_what_is_still_to_be_tried() -> None:
+    """Each may take as long as a database that is away is waited for, and a service manager has its limit."""
+    stop, tried = Stop(), list[str]()
+
+    def rehearse(settings: Settings) -> None:
+        tried.append(settings.pipeline_name)
+        stop.ask("SIGTERM")
+
+    def run_one(_settings: Settings, _events: Events, mine: Stop) -> Summary:
+        mine.wait(30)
+        return summary(mine.reason)
+
+    told: list[Event] = []
+    pipelines = Pipelines(
+        run_one,
+        read=lambda: [plan("a", b"new"), plan("b", b"new"), plan("c")],
+        events=Events(told.append),
+        stop=stop,
+        board=Board(clock=SystemClock()),
+        rehearse=rehearse,
+    )
+    pipelines.reload()
+    done = pipelines.run([plan("a"), plan("b")])
+    assert tried == ["a"]
+    assert told == []
+    assert {name: one.stopped_by for name, one in done.summaries.items()} == {"a": "SIGTERM", "b": "SIGTERM"}
+
+
 def test_whoever_reads_that_one_failed_and_reloads_at_once_gets_it_started_again() -> None:
     starts: list[str] = []
     stop, started_again = Stop(), threading.Event()

@@ -100,6 +100,8 @@ def supervise_several(
         def take_in() -> bool:
             read = read_several(frame, names, several, events)
             for one in read:
+                if stop.asked:
+                    return False
                 if one.name in standing and one != standing[one.name]:
                     rehearse(one.settings)
             standing.clear()
