@@ -14,6 +14,7 @@ from loading import count, lasting_day, login_rows, logins, names_of, new_key, o
 from sofetch.errors import SinkUnavailable
 from sofetch.load.ledger import keep_partitions
 from sofetch.load.migrations import latest_migration, migrate
+from sofetch.load.reconciling import LedgerReader
 from sofetch.load.setup.schema import apply_schema, plan_schema
 from sofetch.load.statements import migration_files, statement
 
@@ -379,6 +380,26 @@ def test_a_loader_of_before_may_ask_for_the_ledger_too_and_what_was_dropped_befo
         finally:
             connection.execute("DROP OWNED BY loader_of_before")
             connection.execute("DROP ROLE loader_of_before")
+
+
+def test_who_could_verify_before_can_after_the_migration(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        for name in ["bookkeeping", *migration_files()[:6]]:
+            connection.execute(statement(name))
+        reader = f"reader_{connection.info.dbname}"
+        connection.execute(f"CREATE ROLE {reader} LOGIN".encode())
+        try:
+            connection.execute(f"GRANT USAGE ON SCHEMA sofetch TO {reader}".encode())
+            tables = "sofetch.migration, sofetch.pipeline, sofetch.ledger, sofetch.quarantine"
+            connection.execute(f"GRANT SELECT ON {tables} TO {reader}".encode())
+            for name in migration_files()[6:]:
+                connection.execute(statement(name))
+            number = latest_migration()
+            connection.execute("INSERT INTO sofetch.migration (number, name) VALUES (%s, 'this one')", [number])
+            with LedgerReader(logins(), dsn=make_conninfo(database, user=reader)) as ledger:
+                assert ledger.remembered().forgotten_before is None
+        finally:
+            connection.execute(f"DROP OWNED BY {reader}; DROP ROLE {reader}".encode())
 
 
 def test_whoever_migrates_the_functions_remain_their_owners_and_can_do_their_work(database: str) -> None:

@@ -103,5 +103,13 @@ BEGIN
         EXECUTE format('GRANT EXECUTE ON FUNCTION sofetch.ask_for_ledger(text, integer) TO %I', keeper.rolname);
         EXECUTE format('GRANT SELECT ON sofetch.ledger_memory TO %I', keeper.rolname);
     END LOOP;
+    -- Whoever reads the ledger, `sofetch verify` say, reads how far back it goes.
+    FOR keeper IN
+        SELECT DISTINCT r.rolname
+        FROM pg_class AS c, aclexplode(c.relacl) AS a JOIN pg_roles AS r ON r.oid = a.grantee
+        WHERE c.oid = 'sofetch.ledger'::regclass AND a.privilege_type = 'SELECT' AND a.grantee <> c.relowner
+    LOOP
+        EXECUTE format('GRANT SELECT ON sofetch.ledger_memory TO %I', keeper.rolname);
+    END LOOP;
 END
 $$;
