@@ -14,8 +14,11 @@ from sofetch.detect.personal import Personal, is_personal_key, personal_by_form,
         ("ip, clientIP, IPAddress, user.ipv4, remote_addr, x-forwarded-for, masked_ip, ips, ip_addresses", personal.IP),
         ("email, eMail, user.e-mail, EMAIL_ADDRESS, mail, email.value, emails", personal.EMAIL),
         ("phone, phoneNumber, mobile, user.tel, msisdn, phone2", personal.PHONE),
-        ("device_id, deviceId, idfa, imei, mac_address", personal.DEVICE),
-        ("ssn, social_security_no, passport, nationalId, taxID, vin, vehicle_registration, mrn", personal.IDENTITY),
+        ("device_id, deviceId, idfa, imei, mac_address, mac_adresse, MAC-Adresse", personal.DEVICE),
+        (
+            "ssn, social_security_no, passport, nationalId, taxID, vin, vehicle_registration, vehicle.vin, mrn",
+            personal.IDENTITY,
+        ),
         ("card, cardNumber, credit_card, pan", personal.CARD),
         ("iban, bank_account, accountNumber", personal.ACCOUNT),
         ("dob, birthDate, date_of_birth, birthday", personal.BIRTH),
@@ -82,6 +85,20 @@ def test_a_name_beside_a_part_that_software_plays_too_asks_for_values_that_are_f
 @pytest.mark.parametrize(
     "names",
     [
+        "sort_by, sortBy, order_by, orderBy.name, query.group_by, filtered_by",
+        "jdbc_driver, printer.driver.name, package_manager, http_client.name",
+    ],
+)
+def test_what_a_program_plays_or_a_list_is_ordered_by_is_nobody_s_part(names: str) -> None:
+    """`sort_by` holds "Last Updated", a printer's driver "Microsoft Print": capitalised words too."""
+    assert {name for name in names.split(", ") if personal.personal_by_part(name) is not None} == set()
+    for name in ("signed_by", "created_by.name", "taxi.driver", "store_manager", "http.client_contact", "order.client"):
+        assert personal.personal_by_part(name) is personal.PERSON
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
         "religion, user.religion, religions, religiousAffiliation, political_opinion, partyAffiliation, trade_union",
         "ethnicity, ethnicGroup, ethnic_origin, race_ethnicity, race, person.race, masked_race",
         "sexual_orientation, sexualPreference, genome, genetic, genetic_data, biometric, biometricTemplate, faceprint",
@@ -128,6 +145,19 @@ def test_names_near_a_special_category_or_income_are_left_alone(names: str) -> N
         "last_login",
         "login_at",
         "file.handle",
+        "account_login_attempts",
+        "user_login_url",
+        "product_name_last_updated",
+        "host_name_first_seen",
+        "vin_rouge",
+        "prix_vin_blanc",
+        "jwt_alg",
+        "jwt_kid",
+        "jdbc_driver_name",
+        "database.driver.name",
+        "package_manager_name",
+        "tagManager.name",
+        "cluster_member_name",
         "bind_addr",
         "nominal",
         "host.name",

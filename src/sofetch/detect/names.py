@@ -18,7 +18,7 @@ _ANYWHERE: Sequence[tuple[DetectorId, str]] = (
     (
         "secret",
         "password, passwd, passphrase, pwd, secret, api key, apikey, access token, refresh token, auth token, "
-        "id token, session token, jwt, bearer, authorization, private key, cvv, cvc, otp, security answer",
+        "id token, session token, jwt token, bearer, authorization, private key, cvv, cvc, otp, security answer",
     ),
     (
         "email",
@@ -48,7 +48,7 @@ _ANYWHERE: Sequence[tuple[DetectorId, str]] = (
         "national id, nationalid, national insurance, nino, tax id, taxid, tax number, "
         "passport, driver license, drivers license, driving licence, licence number, license number, identity "
         "number, id number, id card, personal number, cpf, aadhaar, pesel, bsn, dni, nif, licence "
-        "plate, license plate, number plate, plate number, vin, vehicle registration, mrn",
+        "plate, license plate, number plate, plate number, vin number, vin code, vehicle registration, mrn",
     ),
     (
         "card",
@@ -86,21 +86,24 @@ _ANYWHERE: Sequence[tuple[DetectorId, str]] = (
         "nombre, fname, lname, passenger name, driver name, student name, teacher name, pupil name, guardian name, "
         "gamertag, applicant name, attendee name, participant name, buyer name, payer name, payee name, beneficiary "
         "name, tenant name, visitor name, resident name, manager name, supervisor name, spouse name, mother name, "
-        "father name, doctor name, nurse name, traveller name, traveler name, login name, user login, owner login, "
-        "author login, sender login, actor login, account login, user handle, owner handle, author handle, sender "
-        "handle, twitter handle, instagram handle, telegram handle, cust name, emp name, name first, name last, name "
-        "given, name family, name middle",
+        "father name, doctor name, nurse name, traveller name, traveler name, login name, cust name, emp name",
     ),
     ("special", SPECIAL_ANYWHERE),
     ("income", INCOME_ANYWHERE),
 )
 
 _AT_THE_END: Sequence[tuple[DetectorId, str]] = (
-    ("secret", "pin"),
+    ("secret", "pin, jwt"),
     ("email", "mail"),
     ("phone", "mobile, tel, cell"),
     ("card", "card"),
-    ("person_name", "holder"),
+    ("identity", "vin"),
+    (
+        "person_name",
+        "holder, user login, owner login, author login, sender login, actor login, account login, user handle, owner "
+        "handle, author handle, sender handle, twitter handle, instagram handle, telegram handle, name first, name "
+        "last, name given, name family, name middle",
+    ),
     ("address", "address, addresses, adresse"),
     (
         "free_text",
@@ -122,6 +125,17 @@ _PARTS: Final = frozenset(
 """Last words of what names the part that somebody plays. Such a field may as well hold a number of theirs."""
 _NAMED_PARTS: Final = _PARTS | {"actor", "cust", "emp", "friend", "seller"}
 """The words before `name` that a person is behind as likely as a program or a company."""
+_NOBODYS: Final[Mapping[str, frozenset[str]]] = {
+    "by": frozenset({"filter", "filtered", "group", "grouped", "order", "partition", "partitioned", "sort", "sorted"}),
+    "client": frozenset({"api", "database", "db", "ftp", "grpc", "http", "https", "kafka", "mqtt", "redis", "smtp"}),
+    "driver": frozenset(
+        {"audio", "csi", "database", "db", "display", "gpu", "graphics", "jdbc", "network", "odbc", "printer", "sql"}
+        | {"storage", "usb", "video", "volume", "web"}
+    ),
+    "manager": frozenset({"boot", "cluster", "download", "file", "key", "package", "tag", "window"}),
+    "member": frozenset({"cluster", "raft", "replica"}),
+}
+"""Parts that a program plays, or a column, where one of these words is before it."""
 _NAMES_ALONE: Final = NAMES_ALONE | {"name", "nick"}
 _WRAPPERS: Final = frozenset({"after", "before", "body", "data", "detail", "details", "payload"})
 """First words of a path that say nothing of what is named: changes of a row, and what is wrapped."""
@@ -155,7 +169,9 @@ def is_part(name: str) -> bool:
     if len(words) > 1 and words[-1] in {*_NAMES_ALONE, "nm"}:  # as ISO 20022 writes it
         words.pop()
         parts = _NAMED_PARTS
-    return bool(words) and (words[-1] in parts or words[-1].removesuffix("s") in parts)
+    if not words or _is_nobodys(words):
+        return False
+    return words[-1] in parts or words[-1].removesuffix("s") in parts
 
 
 def _named(words: list[str]) -> DetectorId | None:
@@ -177,8 +193,15 @@ def _is_harmless(words: list[str], found: DetectorId) -> bool:
     """Whether the first or last word says that the field holds something about it, and not the thing itself."""
     if words[0] == "num" and NUMBERED.intersection(words):
         return False
+    if found == "person_name" and words[-1] == "name" and _is_nobodys(words[:-1]):
+        return True
     first, last = _HARMLESS_FIRST_OF.get(found, _HARMLESS_FIRST), _HARMLESS_LAST_OF.get(found, _HARMLESS_LAST)
     return words[0] in first or words[-1] in last
+
+
+def _is_nobodys(words: list[str]) -> bool:
+    """Whether the part that the last word names is played by no person."""
+    return len(words) > 1 and words[-2] in _NOBODYS.get(words[-1], ())
 
 
 def _words(name: str) -> list[str]:

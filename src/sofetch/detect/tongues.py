@@ -14,6 +14,7 @@ from sofetch.detect.catalogue import DetectorId
 ANYWHERE: Final[Sequence[tuple[DetectorId, str]]] = (
     ("secret", "passwort, kennwort, mot de passe, motdepasse, mdp, contrasena, wachtwoord, senha"),
     ("email", "emailadresse, mailadresse, courriel"),
+    ("device", "mac adresse, macadresse"),
     ("ip", "ipadresse"),
     (
         "phone",
