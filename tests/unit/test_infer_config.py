@@ -220,6 +220,37 @@ def test_fields_of_several_kinds_of_events_are_columns_and_no_map() -> None:
     assert len(columns(*kinds, *kinds)) == 15
 
 
+def test_kinds_of_events_whose_fields_are_all_texts_are_no_map_once_they_come_again() -> None:
+    kinds = [
+        {"detail": {f"{kind}_{field}": "x" for field in ("code", "state", "unit", "note_id")[: 4 - turn % 2]}}
+        for turn in range(4)  # one field may be missing
+        for kind in ("order", "visit", "return", "search", "cart", "refund")
+    ]
+    assert len(columns(*kinds)) == 24
+
+
+def test_each_kind_of_event_under_a_key_of_its_own_is_no_map() -> None:
+    kinds = ["Placed", "Paid", "Packed", "Sent", "Lost", "Found", "Kept", "Taken", "Held", "Split", "Joined", "Closed"]
+    bodies = [{"event": {f"Order{kind}": {f"{kind}_at": "x", f"{kind}_by": 1}}} for kind in kinds]
+    assert len(columns(*bodies, *bodies)) == 24
+
+
+@pytest.mark.parametrize("called", ["{}", "the_{}"])
+def test_a_map_stays_one_however_its_keys_come_together(called: str) -> None:
+    people = [called.format(2 * chr(97 + number)) for number in range(20)]
+    in_pairs = [{"votes": {one: 1, other: 2}} for at, one in enumerate(people) for other in people[at + 1 :: 3]] * 5
+    by_name = [{"votes": {one: {"yes_count": 1, "no_count": 2}}} for one in people] * 5
+    once_each = [{"votes": dict.fromkeys(people[at : at + 4], 1)} for at in range(0, 20, 4)]
+    for votes in (in_pairs, by_name, once_each):
+        assert {name: column["type"] for name, column in columns(*votes).items()} == {"votes": "jsonb"}
+
+
+def test_a_map_by_words_that_are_no_names_of_fields_stays_one_in_whatever_company() -> None:
+    people = [2 * chr(97 + number) for number in range(20)]
+    in_teams = [{"votes": dict.fromkeys(people[at : at + 4], 1)} for at in range(0, 20, 4)]
+    assert {name: column["type"] for name, column in columns(*in_teams * 5).items()} == {"votes": "jsonb"}
+
+
 @pytest.mark.parametrize("value", [3, "present", {"days": 3}])
 def test_people_s_names_as_keys_are_written_nowhere(value: object) -> None:
     document = {"days": {"Ada Quillfeather": value, "Søren O'Hara": value}, "n": 1}

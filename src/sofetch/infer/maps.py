@@ -15,7 +15,9 @@ from sofetch.infer.observe import Field
 _LEAST_OBJECTS: Final = 3
 _LEAST_KEYS: Final = 12
 _TIMES_THE_MEAN: Final = 3.0
-"""Where each kind of event has fields of its own there are more keys than in one object too, but of several sorts."""
+"""Where each kind of event has fields of its own there are more keys than in one object, too."""
+_TIMES_EACH: Final = 2
+"""How often the keys of a kind of event have come together, on an average."""
 
 _OF_FIELDS: Final = frozenset(
     {"address", "amount", "city", "code", "count", "country", "currency", "date", "day", "description", "group", "id"}
@@ -30,12 +32,35 @@ def is_map(seen: Field) -> bool:
     objects, keys = seen.counts["object"], len(seen.members)
     if objects < _LEAST_OBJECTS or keys < _LEAST_KEYS or not _alike(seen):
         return False
-    return keys > _TIMES_THE_MEAN * sum(member.present for member in seen.members.values()) / objects
+    mean = sum(member.present for member in seen.members.values()) / objects
+    return keys > _TIMES_THE_MEAN * mean and not _is_of_kinds(seen)
 
 
 def has_names_as_keys(seen: Field) -> bool:
     """Whether every key looks like a person's full name, and none like the head of a table's column."""
     return len(seen.members) > 1 and _alike(seen) and all(map(_is_persons, seen.members))
+
+
+def _is_of_kinds(seen: Field) -> bool:
+    """Whether the keys are fields of several kinds of events: the same few come together again, and they are called as
+    fields are, of two words or more. What is data comes in any company, and is seldom called so.
+    """
+    in_words = sum(map(_has_words, seen.members))
+    if in_words * 2 < len(seen.members) or len(seen.key_sets) * _TIMES_EACH > seen.counts["object"]:
+        return False
+    return len(seen.key_sets) < len(seen.members) or _has_kinds_inside(seen)
+
+
+def _has_words(key: str) -> bool:
+    """Whether it is of several words and no digits, in snake, kebab or camel case."""
+    return key.replace("-", "_").isidentifier() and "_" in (name := snake(key)) and not any(map(str.isdigit, name))
+
+
+def _has_kinds_inside(seen: Field) -> bool:
+    """Whether the objects under the keys have each other fields: a kind of event under each key."""
+    inside = [member.members for member in seen.members.values()]
+    fields = sum(map(len, inside))
+    return len(set().union(*inside)) > _TIMES_THE_MEAN * fields / len(inside)
 
 
 def _alike(seen: Field) -> bool:

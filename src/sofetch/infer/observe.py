@@ -64,7 +64,7 @@ class Field:
     """One place in the bodies. ``present`` counts values that are not null, ``counts`` them by sort; ``forms`` what
     texts look like; ``full_names`` texts that would be a person's name if the field's name bore it out;
     ``placeholders`` texts that say that there is no value; ``values`` the scalars that are one, and ``strangers`` those
-    of them that are not of a kind.
+    of them that are not of a kind; ``key_sets`` which keys came together in one object.
     """
 
     present: int = 0
@@ -79,6 +79,7 @@ class Field:
     longest_chars: int = 0
     largest: int = 0
     personal_keys: bool = False
+    key_sets: set[int] = field(default_factory=set)
     members: dict[str, Field] = field(default_factory=dict)
 
     @property
@@ -189,6 +190,7 @@ def _look_at_object(members: dict[str, object], seen: Field, *, depth: int) -> N
     if depth > MAX_DEPTH:
         _look_inside(members, seen)
         return
+    seen.key_sets.add(hash(frozenset(members)))
     for key, value in members.items():
         if is_personal_key(key):
             seen.personal_keys = True
