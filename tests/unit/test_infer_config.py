@@ -315,6 +315,11 @@ def test_a_word_that_stands_for_no_value_becomes_a_sentinel_of_a_masked_column()
     }
 
 
+@pytest.mark.parametrize("word", ["entfällt", "ENTFÄLLT", "entfallt", "k. A."])
+def test_a_word_for_no_value_is_known_with_its_umlaut(word: str) -> None:
+    assert columns({"email": word}, {"email": "ada@example.org"})["masked_email"]["sentinels"] == [word]
+
+
 def test_values_that_get_the_tokens_of_their_texts_are_told_of() -> None:
     text = infer({"ip": "198.51.100.7:443"}, {"ip": "198.51.100.7"}, {"ip": "unknown"}, {"ip": None})
     assert "1 of 2 samples are not of kind ip, and only the very same text has the same token." in text

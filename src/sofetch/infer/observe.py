@@ -44,7 +44,7 @@ _UUID_CHARS = 36
 _NUMBER_AS_TEXT: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,6})?", re.ASCII)
 _WORDS_FOR_NOTHING = (
     "- -- --- ? ??? n/a n.a. na nan nil none null undefined unknown unspecified anonymous "
-    "unbekannt keine entfallt inconnu inconnue aucun aucune desconocido ninguno sconosciuto onbekend"
+    "unbekannt keine entfallt entfällt inconnu inconnue aucun aucune desconocido ninguno sconosciuto onbekend"
 )
 _MOST_SPELLINGS: Final = 20
 _PLACEHOLDERS: Final = frozenset(_WORDS_FOR_NOTHING.split()) | {
