@@ -162,6 +162,14 @@ def test_people_reach_the_database_and_the_endpoints() -> None:
     assert "MasterUserSecret.SecretArn" in owners
 
 
+def test_the_endpoint_takes_new_values_of_what_a_person_puts_in_alone() -> None:
+    """The keyring, and the loader's password after a change. RDS and the stack write the others, and not through it."""
+    statements = _endpoint("secretsmanager")["Statement"]
+    written = [one["Resource"] for one in statements if "secretsmanager:PutSecretValue" in one["Action"]]
+    assert written == [[{"Ref": "KeyringSecret"}, {"Ref": "LoaderSecret"}]]
+    assert all("aws:PrincipalAccount" in str(one["Condition"]) for one in statements)
+
+
 def test_tasks_reach_what_they_need_through_the_endpoints_of_the_other_stack() -> None:
     """Private names hold in the whole VPC: who asks them finds the endpoints, and a NAT is of no use."""
     assert any("TaskGroup" in source for source in _let_in(FARGATE, "EndpointGroupId"))
