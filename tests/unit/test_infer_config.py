@@ -266,6 +266,11 @@ def test_heads_of_a_table_as_keys_are_fields() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("heads", ["First Seen, Last Seen", "Page Views, Unique Visitors", "Front Left, Front Right"])
+def test_two_words_that_count_or_measure_are_nobody_s_name(heads: str) -> None:
+    assert len(columns({"row": dict.fromkeys(heads.split(", "), 3)})) == 2
+
+
 def test_a_mixed_field_with_personal_values_below_is_left_out() -> None:
     assert columns({"user": {"email": "none"}}, {"user": 1}) == {}
 

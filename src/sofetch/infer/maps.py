@@ -20,11 +20,15 @@ _TIMES_EACH: Final = 2
 """How often the keys of a kind of event have come together, on an average."""
 
 _OF_FIELDS: Final = frozenset(
-    {"address", "amount", "city", "code", "count", "country", "currency", "date", "day", "description", "group", "id"}
-    | {"key", "level", "mode", "month", "name", "no", "number", "price", "quantity", "rate", "region", "size", "state"}
-    | {"status", "tax", "time", "total", "type", "unit", "url", "value", "version", "year"}
+    {"address", "amount", "average", "balance", "category", "city", "clicks", "code", "cost", "count", "country"}
+    | {"currency", "date", "day", "description", "discount", "duration", "group", "height", "hours", "id", "key"}
+    | {"left", "length", "level", "line", "lines", "location", "method", "minutes", "mode", "month", "name", "no"}
+    | {"number", "order", "orders", "percent", "points", "price", "product", "quantity", "rate", "reason", "region"}
+    | {"right", "score", "seconds", "seen", "size", "source", "state", "status", "sum", "tax", "temperature"}
+    | {"time", "title", "total", "type", "unit", "url", "user", "users", "value", "version", "views", "visitors"}
+    | {"volume", "weight", "width", "year"}
 )
-"""Words that end the name of a field and no person's, where fields are written as the heads of a table are."""
+"""Words of the names of fields and no person's, where fields are written as the heads of a table are."""
 
 
 def is_map(seen: Field) -> bool:
