@@ -64,6 +64,11 @@ def test_german_and_french_names_and_some_others_say_it_too(names: str, expected
     assert {name: personal_by_name(name) for name in names.split(", ")} == dict.fromkeys(names.split(", "), expected)
 
 
+def test_a_spanish_name_is_a_person_s_by_itself_or_beside_one() -> None:
+    names = "nombre, data.nombre, nombreCliente, nombre_completo, nombre_de_usuario, primer_nombre, cliente.nombre"
+    assert {name for name in names.split(", ") if personal_by_name(name) is not personal.PERSON} == set()
+
+
 def test_whoever_plays_a_part_has_a_personal_name_and_login() -> None:
     names = "passenger.name, pupil.name, guardian.name, manager.name, students[].name, owner.login, user.handle, nick"
     assert {name for name in names.split(", ") if personal_by_name(name) is not personal.PERSON} == set()
@@ -148,6 +153,9 @@ def test_names_near_a_special_category_or_income_are_left_alone(names: str) -> N
         "account_login_attempts",
         "user_login_url",
         "product_name_last_updated",
+        "nombre_articles",  # in French a count
+        "nombre_producto",
+        "producto.nombre",
         "host_name_first_seen",
         "vin_rouge",
         "prix_vin_blanc",

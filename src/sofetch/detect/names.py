@@ -83,7 +83,7 @@ _ANYWHERE: Sequence[tuple[DetectorId, str]] = (
         "display name, customer name, contact name, person name, holder name, owner name, sender name, recipient "
         "name, patient name, employee name, guest name, member name, author name, customer full, firstname, lastname, "
         "fullname, surname, forename, nickname, username, cardholder, vorname, nachname, prenom, apellido, apellidos, "
-        "nombre, fname, lname, passenger name, driver name, student name, teacher name, pupil name, guardian name, "
+        "fname, lname, passenger name, driver name, student name, teacher name, pupil name, guardian name, "
         "gamertag, applicant name, attendee name, participant name, buyer name, payer name, payee name, beneficiary "
         "name, tenant name, visitor name, resident name, manager name, supervisor name, spouse name, mother name, "
         "father name, doctor name, nurse name, traveller name, traveler name, login name, cust name, emp name",

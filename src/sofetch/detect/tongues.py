@@ -57,7 +57,10 @@ ANYWHERE: Final[Sequence[tuple[DetectorId, str]]] = (
         "familienname, geburtsname, benutzername, kundenname, kontaktname, mitarbeitername, patientenname, "
         "empfangername, empfaengername, absendername, fahrername, kontoinhaber, karteninhaber, ansprechpartner, "
         "nom famille, nom de famille, nom complet, nom client, client nom, nom utilisateur, nom naissance, "
-        "nom de naissance, nom jeune fille, titulaire, cognome, voornaam, achternaam, sobrenome",
+        "nom de naissance, nom jeune fille, titulaire, cognome, voornaam, achternaam, sobrenome, nombre cliente, "
+        "nombre del cliente, nombre completo, nombre usuario, nombre de usuario, nombre contacto, nombre titular, "
+        "nombre paciente, nombre empleado, primer nombre, segundo nombre, cliente nombre, usuario nombre, contacto "
+        "nombre, paciente nombre, empleado nombre",
     ),
     (
         "special",
@@ -74,7 +77,7 @@ AT_THE_END: Final[Sequence[tuple[DetectorId, str]]] = (
     ("phone", "mobil"),
     ("free_text", "anmerkung, anmerkungen, remarque, observaciones, opmerking, opmerkingen"),
 )
-NAMES_ALONE: Final = frozenset({"nom", "nome", "naam"})
-"""Words for a name that are one only by themselves: `nom` is a product's in `nom_produit`."""
+NAMES_ALONE: Final = frozenset({"nom", "nome", "naam", "nombre"})
+"""Words for a name that are one only by themselves: a product's is in `nom_produit`, a French `nombre` counts."""
 NUMBERED: Final = frozenset({"carte", "compte", "passeport", "portable", "secu", "syndicat", "tel", "telephone"})
 """What `num` before it is the number of, in French: it counts nothing, as it does in `num_phones`."""
