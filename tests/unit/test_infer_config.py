@@ -235,6 +235,17 @@ def test_each_kind_of_event_under_a_key_of_its_own_is_no_map() -> None:
     assert len(columns(*bodies, *bodies)) == 24
 
 
+def test_an_object_of_many_fields_that_may_each_be_missing_is_no_map() -> None:
+    fields = [
+        "gift_wrap", "coupon", "delivery_date", "referrer", "email", "vat_rate", "shippingKind", "channel",
+        "order_kind", "warehouse", "returned_at", "customer_id", "colour", "fabric", "engraving",
+    ]  # fmt: skip
+    few = [{"extras": {fields[(at + step) % 15]: "x" for step in (0, 1 + at // 15, 11)}} for at in range(45)]
+    found = columns(*few)
+    assert len(found) == 15
+    assert found["masked_extras_email"]["mask"] == "token"
+
+
 @pytest.mark.parametrize("called", ["{}", "the_{}"])
 def test_a_map_stays_one_however_its_keys_come_together(called: str) -> None:
     people = [called.format(2 * chr(97 + number)) for number in range(20)]

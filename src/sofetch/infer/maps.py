@@ -16,11 +16,12 @@ _LEAST_OBJECTS: Final = 3
 _LEAST_KEYS: Final = 12
 _TIMES_THE_MEAN: Final = 3.0
 """Where each kind of event has fields of its own there are more keys than in one object, too."""
+_LEAST_SHARE: Final = 1 / 3
 _TIMES_EACH: Final = 2
 """How often the keys of a kind of event have come together, on an average."""
 
 _OF_FIELDS: Final = frozenset(
-    {"address", "amount", "average", "balance", "category", "city", "clicks", "code", "cost", "count", "country"}
+    {"address", "amount", "at", "average", "balance", "category", "city", "clicks", "code", "cost", "count", "country"}
     | {"currency", "date", "day", "description", "discount", "duration", "group", "height", "hours", "id", "key"}
     | {"left", "length", "level", "line", "lines", "location", "method", "minutes", "mode", "month", "name", "no"}
     | {"number", "order", "orders", "percent", "points", "price", "product", "quantity", "rate", "reason", "region"}
@@ -37,12 +38,21 @@ def is_map(seen: Field) -> bool:
     if objects < _LEAST_OBJECTS or keys < _LEAST_KEYS or not _alike(seen):
         return False
     mean = sum(member.present for member in seen.members.values()) / objects
-    return keys > _TIMES_THE_MEAN * mean and not _is_of_kinds(seen)
+    return keys > _TIMES_THE_MEAN * mean and not _called_as_fields(seen) and not _is_of_kinds(seen)
 
 
 def has_names_as_keys(seen: Field) -> bool:
     """Whether every key looks like a person's full name, and none like the head of a table's column."""
     return len(seen.members) > 1 and _alike(seen) and all(map(_is_persons, seen.members))
+
+
+def _called_as_fields(seen: Field) -> bool:
+    """Whether a third of the keys or more say what is under them, as fields do that may each be missing."""
+    return sum(map(_is_fields, seen.members)) >= _LEAST_SHARE * len(seen.members)
+
+
+def _is_fields(key: str) -> bool:
+    return snake(key).rpartition("_")[2] in _OF_FIELDS or suggested(key) is not None
 
 
 def _is_of_kinds(seen: Field) -> bool:
