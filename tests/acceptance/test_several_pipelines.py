@@ -404,6 +404,20 @@ def test_one_of_several_that_would_be_refused_keeps_all_as_they_are_and_a_new_on
         run.end()
 
 
+def test_one_of_several_that_would_be_refused_keeps_all_as_they_are_in_two_processes_too(several: Several) -> None:
+    several.configure("a", "b")
+    with several.running("--processes", "2") as run:
+        several.send("a", "b")
+        run.loaded(a=10, b=10)
+        several.edit('[[pipelines.b.column]]\nname = "id"', '[[pipelines.b.column]]\nname = "nothing"')
+        for _ in range(2):  # nor is it taken for what stands, at the next
+            assert "column nothing does not exist" in run.refused()["what"]
+        several.send("a", "b")
+        run.loaded(a=20, b=20)
+        run.end()
+    several.assert_each_exactly_once("a", "b")
+
+
 def test_two_processes_of_one_pipeline_are_exchanged_at_sighup_and_lose_and_double_nothing(several: Several) -> None:
     several.configure("a")
     several.alone("a")
