@@ -93,21 +93,14 @@ def supervise_several(
         ExitStack() as opened,
     ):
         # Keys that cannot be used are told of before any process starts.
-        standing = {one.name: one for one in planned(several)}
+        reading = _SeveralPipelines(frame, several, names, events, rehearse=rehearsal(apply_schema=apply_schema))
         board.configure(several)
-        rehearse = rehearsal(apply_schema=apply_schema)
 
         def take_in() -> bool:
-            read = read_several(frame, names, several, events)
-            for one in read:
-                if stop.asked:
-                    return False
-                if one.name in standing and one != standing[one.name]:
-                    rehearse(one.settings)
-            standing.clear()
-            standing.update({one.name: one for one in read})
-            board.configure([one.settings for one in read])
-            return True
+            read = reading.take_in(stop)
+            if read is not None:
+                board.configure([one.settings for one in read])
+            return read is not None
 
         supervisor = Supervisor(
             command,
@@ -150,6 +143,37 @@ class _Later:
         self._carry_out = carry_out
         if self._asked:
             carry_out()
+
+
+class _SeveralPipelines:
+    """The pipelines that all processes run, as they were last taken in."""
+
+    def __init__(
+        self,
+        frame: Frame,
+        several: Sequence[Settings],
+        names: Sequence[str],
+        events: Events,
+        *,
+        rehearse: Callable[[Settings], None],
+    ) -> None:
+        self._frame = frame
+        self._several = several
+        self._names = names
+        self._events = events
+        self._rehearse = rehearse
+        self._standing = {one.name: one for one in planned(several)}
+
+    def take_in(self, stop: Stop) -> Sequence[Planned] | None:
+        """Take in what is configured now. Nothing is where it cannot be used, and it raises; or where a stop is asked."""
+        read = read_several(self._frame, self._names, self._several, self._events)
+        for one in read:
+            if stop.asked:
+                return None
+            if one.name in self._standing and one != self._standing[one.name]:
+                self._rehearse(one.settings)
+        self._standing = {one.name: one for one in read}
+        return read
 
 
 class _OnePipeline:
