@@ -384,6 +384,10 @@ def test_a_column_that_the_reload_itself_adds_to_the_table_is_no_reason_to_refus
         assert counts(run.reload()) == (1, 1, 0)
         run.started("t_a", 2)
         several.send("a")
+        sound = several.text
+        several.edit("/a-", "/nowhere-")
+        assert run.refused()["code"] == "queue_missing"  # no table, and asked for all the same
+        several.put_text(sound)
         run.loaded(a=10)
         run.end()
 

@@ -7,8 +7,9 @@ means for what runs is ``sofetch.pipelines``'.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from sofetch.errors import ConfigError, SofetchError
 
 if TYPE_CHECKING:
     from sofetch.events import Events
+    from sofetch.mask import Masker
     from sofetch.pipelines import Planned
     from sofetch.settings import LogSettings, Settings
 
@@ -66,48 +68,58 @@ def read_one(frame: Frame, before: Settings, events: Events, *, supervising: boo
 
 
 def rehearsal(*, apply_schema: bool) -> Callable[[Settings], None]:
-    """What is asked of a pipeline that is to take the place of one that runs: nothing where it makes its own tables."""
-    return _ask_nothing if apply_schema else rehearse
+    """What is asked of a pipeline that is to take the place of one that runs. The database is not asked by one that
+    makes its own tables.
+    """
+    return partial(rehearse, apply_schema=apply_schema)
 
 
-def rehearse(settings: Settings) -> None:
+def rehearse(settings: Settings, *, apply_schema: bool) -> None:
     """Raise what such a pipeline would end with at its start: database, vault or queue refuse it, or the keys differ.
 
     Nothing is received, and nothing stays of it. What is away is no reason to refuse: it would be waited for, as it is
     now.
     """
+    from sofetch.keys import load_keyrings
+    from sofetch.keys.recovery import load_recovery_public_key
+    from sofetch.mask import compile_masker
+
+    rings, recovery = load_keyrings(settings.keys, environ=os.environ), load_recovery_public_key(settings.vault)
+    masker = compile_masker(settings, rings, recovery=recovery)
+    if not apply_schema:
+        with _waited_for():
+            _ask_databases(settings, masker)
+    with _waited_for():
+        _ask_queue(settings)
+
+
+@contextmanager
+def _waited_for() -> Iterator[None]:
     try:
-        _prepare(settings, environ=os.environ)
+        yield
     except SofetchError as error:
         if not error.retryable:
             raise
 
 
-def _prepare(settings: Settings, *, environ: Mapping[str, str]) -> None:
+def _ask_databases(settings: Settings, masker: Masker) -> None:
     from sofetch import parts
-    from sofetch.keys import load_keyrings
-    from sofetch.keys.recovery import load_recovery_public_key
     from sofetch.load.dsn import resolve_dsn
     from sofetch.load.postgres import PostgresSink
-    from sofetch.mask import compile_masker
+
+    PostgresSink(settings, dsn=resolve_dsn(settings.sink, environ=os.environ)).rehearse(masker.fingerprints())
+    vault = parts.vault(settings, os.environ)
+    if vault is not None:
+        with closing(vault):
+            vault.prepare()
+
+
+def _ask_queue(settings: Settings) -> None:
     from sofetch.source.control import QueueControl
 
-    rings, recovery = load_keyrings(settings.keys, environ=environ), load_recovery_public_key(settings.vault)
-    masker = compile_masker(settings, rings, recovery=recovery)
-    with ExitStack() as opened:
-        sink = PostgresSink(settings, dsn=resolve_dsn(settings.sink, environ=environ))
-        sink.rehearse(masker.fingerprints())
-        vault = parts.vault(settings, environ)
-        if vault is not None:
-            opened.callback(vault.close)
-            vault.prepare()
-        queue = opened.enter_context(QueueControl.open(settings.source))
+    with QueueControl.open(settings.source) as queue:
         if settings.source.visibility_timeout_seconds is None:  # asked of the queue at the start, and so allowed
             queue.attributes()
-
-
-def _ask_nothing(_settings: Settings) -> None:
-    pass
 
 
 def log_of(several: Sequence[Settings]) -> LogSettings:
