@@ -165,7 +165,9 @@ class _SeveralPipelines:
         self._standing = {one.name: one for one in planned(several)}
 
     def take_in(self, stop: Stop) -> Sequence[Planned] | None:
-        """Take in what is configured now. Nothing is where it cannot be used, and it raises; or where a stop is asked."""
+        """Take in what is configured now. It raises where that cannot be used, and gives None where a stop is asked;
+        nothing is taken in then.
+        """
         read = read_several(self._frame, self._names, self._several, self._events)
         for one in read:
             if stop.asked:
