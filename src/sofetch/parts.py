@@ -118,7 +118,7 @@ def archive(settings: Settings, *, clock: Clock, events: Events) -> ArchiveWrite
     """What keeps the messages as they came, where [archive] says where. Raises KeyringError."""
     if settings.archive.to is None:
         return None
-    from sofetch.archive.place import open_place
+    from sofetch.archive.opening import open_place
     from sofetch.archive.writer import ArchiveWriter
     from sofetch.keys.archive import load_archive_public_key
 

@@ -20,7 +20,8 @@ from archiving import KEY, PUBLIC_KEY
 from faults.failover import SETTINGS, base_backup, until
 from keyrings import KEYRING
 from loading import logins, query
-from sofetch.archive.place import Place, open_place
+from sofetch.archive.opening import open_place
+from sofetch.archive.place import Place
 from sofetch.archive.writer import ArchiveWriter
 from sofetch.backfill import archived, backfill, selected
 from sofetch.clock import SystemClock

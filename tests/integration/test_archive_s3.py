@@ -11,7 +11,7 @@ import pytest
 from archiving import KEY, message, seen, writer
 from sofetch.archive.bucket import Bucket
 from sofetch.archive.checking import check_hour
-from sofetch.archive.place import open_place
+from sofetch.archive.opening import open_place
 from sofetch.archive.reading import hours, read_manifest, read_messages
 from sofetch.errors import ArchiveRefused, ArchiveUnavailable
 from sofetch.settings import ArchiveSettings

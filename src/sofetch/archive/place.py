@@ -1,4 +1,4 @@
-"""Where an archive is: what reading and writing need of a folder or a bucket, as a Protocol, and finding the right one.
+"""Where an archive is: what reading and writing need of a folder or a bucket, as a Protocol.
 
 Owns the names below the root. Must not know what is in a file.
 """
@@ -10,13 +10,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import BinaryIO, Final, Protocol
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from msgspec import Struct
 
-from sofetch.errors import ConfigError
 from sofetch.findings import Finding
-from sofetch.settings import ArchiveSettings
 
 FILE_SUFFIX: Final = ".sfa"
 MANIFEST_SUFFIX: Final = ".json"
@@ -133,24 +131,3 @@ def file_name(writer: str, number: int) -> str:
 def writer_of(name: str) -> str:
     """The writer of an archive file or a manifest, by the file's name."""
     return _AFTER_WRITER.sub("", name.rpartition("/")[2])
-
-
-def open_place(settings: ArchiveSettings) -> Place:
-    """The place that [archive] names; nothing is asked of it yet. Raises ConfigError where it names none."""
-    if settings.to is None:
-        raise ConfigError(
-            "there is no archive in this configuration", hint='name a folder or a bucket: [archive] to = "…"'
-        )
-    if settings.to.startswith("s3://"):
-        from sofetch.archive.bucket import Bucket
-
-        bucket, _, prefix = settings.to.removeprefix("s3://").partition("/")
-        return Bucket(settings, bucket=bucket, prefix=prefix)
-    from sofetch.archive.folder import Folder
-
-    return Folder(folder_path(settings.to))
-
-
-def folder_path(to: str) -> str:
-    """The folder of a ``to`` that is no bucket: a path, or a file URL."""
-    return unquote(urlsplit(to).path) if to.startswith("file://") else to

@@ -209,7 +209,7 @@ def expire(frame: Frame, *, older_than: int | None, dry_run: bool) -> None:
 @contextmanager
 def opened(settings: Settings) -> Iterator[tuple[Settings, Place]]:
     """The configured archive, closed afterwards."""
-    from sofetch.archive.place import open_place
+    from sofetch.archive.opening import open_place
 
     with closing(open_place(settings.archive)) as place:
         yield settings, place

@@ -179,7 +179,7 @@ def _check_recovery_key(settings: Settings) -> list[Finding]:
 def _check_archive(settings: Settings, *, offline: bool) -> list[Finding]:
     from contextlib import closing
 
-    from sofetch.archive.place import open_place
+    from sofetch.archive.opening import open_place
     from sofetch.keys.archive import load_archive_public_key
 
     key = load_archive_public_key(settings.archive)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from sofetch.console.app import View
+    from sofetch.console.view import View
 
 
 class Entrance:
